@@ -1,0 +1,102 @@
+"""Every number of the protocol: first what docs/protocol.md fixes, then what an implementation may tune.
+
+Sizes are bytes, times are seconds, unless the name says otherwise. A test compares the first block with the specification.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- Specification (docs/protocol.md §12): changing one of these makes another protocol. ---
+
+FRAME_HEADER: Final = 8
+MESSAGE_MAX: Final = 64 * KIB
+"""Largest WebSocket message, and the reason for PAYLOAD_MAX: the largest frame fits one."""
+PAYLOAD_MAX: Final = 0xFFFF - FRAME_HEADER
+REQUEST_LINE_MAX: Final = 8 * KIB
+REQUEST_HEAD_MAX: Final = 32 * KIB
+UPGRADE_PROOFS_MAX: Final = 8
+"""Proofs in an upgrade: it must stay a header that every proxy forwards (8 × 96 bytes in base64 are 1 KiB)."""
+WINDOW_INITIAL: Final = 64 * KIB
+WINDOW_MAX: Final = 8 * MIB
+"""670 Mbit/s for one stream at 100 ms."""
+STREAM_ID_MAX: Final = 2**31 - 1
+SERVICE_NAME_MAX: Final = 255
+TEXT_MAX: Final = 200
+PROVE_SERVICES_MAX: Final = 512
+
+PROOF_SKEW: Final = 90.0
+"""An upgrade proof is good for this long before and after the server's time."""
+NONCE_KEPT: Final = 2 * PROOF_SKEW
+WEAK_TOKEN: Final = 22
+"""A token with fewer characters (22 of base64 are 128 bits) goes through scrypt."""
+
+# --- Implementation: both ends may differ. ---
+
+GROWTH_BUDGET: Final = 32 * MIB
+"""Sum of what the windows of a session may have grown beyond WINDOW_INITIAL."""
+GROWTH_RTT_FLOOR: Final = 0.002
+"""Below this a round trip measures our own scheduling, not the path."""
+GROWTH_IDLE: Final = 10.0
+"""A stream that received nothing for this long gives its growth back."""
+WINDOW_STEP_MIN: Final = 16 * KIB
+
+REPLAY_LIMIT: Final = 16 * MIB
+REPLAY_DETACHED_LIMIT: Final = 64 * MIB
+"""Sum over all detached sessions of a process; the oldest is evicted."""
+STREAMS_MAX: Final = 16_384
+BUFFERED_MAX: Final = 128 * MIB
+"""Bytes received and not yet taken, in a process (or an eighth of its memory, when that is less)."""
+
+QUANTUM_MIN: Final = 4 * KIB
+QUANTUM_TIME: Final = 0.010
+"""A frame should not hold the path longer than this."""
+PULL_BUDGET: Final = 256 * KIB
+"""Most that is chosen for one write to the pipe."""
+FAIR_BATCHES: Final = 2
+
+CAP_START: Final = 512 * KIB
+CAP_MIN: Final = 64 * KIB
+CAP_GAIN: Final = 1.25
+CAP_SLACK: Final = 0.020
+"""Covers the receiver's ACK_DELAY and one scheduling turn at each end."""
+RATE_WINDOW: Final = 1.0
+MIN_RTT_WINDOW: Final = 10.0
+
+ACK_BYTES: Final = 128 * KIB
+ACK_FRAMES: Final = 64
+ACK_DELAY: Final = 0.010
+
+PING_AFTER: Final = 20.0
+PING_JITTER: Final = 0.1
+SILENCE_MAX: Final = 45.0
+"""Two pings and their answers may get lost in a stall before a link is given up."""
+PROGRESS_MIN: Final = 10.0
+PROGRESS_RTTS: Final = 4
+PINGS_PER_SECOND: Final = 100
+
+HANDSHAKE_WAIT: Final = 10.0
+GRACE: Final = 60.0
+DATAGRAM_AGE: Final = 0.5
+DATAGRAM_QUEUE: Final = 256 * KIB
+
+RETRY_FIRST: Final = 0.25
+RETRY_BASE: Final = 0.5
+RETRY_MAX: Final = 30.0
+STABLE_AFTER: Final = 30.0
+"""A link that stood this long counts as good: the next retry is quick again."""
+
+NONCES_MAX: Final = 65_536
+"""Logins in NONCE_KEPT before further ones are refused: 364 a second."""
+
+VISITORS_WAITING: Final = 64
+"""Visitors of one service who wait for home at a time."""
+VISITORS_WAITING_ADDRESS: Final = 8
+
+DOOR_CONNECTIONS: Final = 128
+DOOR_CONNECTIONS_ADDRESS: Final = 8
+DOOR_SILENT: Final = 60.0
+"""nginx's client_header_timeout."""
+DOOR_KEEPALIVE: Final = 75.0
+DOOR_LINGER: Final = 5.0

@@ -1,0 +1,31 @@
+"""Which event loop and which socket layer: uvloop and aiofastnet where they are installed, plain asyncio always works.
+
+HUSHGATE_LOOP=asyncio and HUSHGATE_FAST=0 turn them off, for the tests that run on both.
+"""
+
+import asyncio
+import os
+import sys
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """A new loop: uvloop's, else the selector loop, which every platform's `add_reader` needs."""
+    if os.environ.get("HUSHGATE_LOOP") != "asyncio" and sys.platform != "win32":
+        try:
+            import uvloop
+        except ImportError:
+            pass
+        else:
+            return uvloop.new_event_loop()
+    return asyncio.SelectorEventLoop()
+
+
+def fast_sockets() -> bool:
+    """Whether aiofastnet is to carry the links."""
+    if os.environ.get("HUSHGATE_FAST") == "0":
+        return False
+    try:
+        import aiofastnet  # noqa: F401
+    except ImportError:
+        return False
+    return True
