@@ -4,6 +4,7 @@ HUSHGATE_LOOP=asyncio and HUSHGATE_FAST=0 turn them off, for the tests that run 
 """
 
 import asyncio
+import importlib.util
 import os
 import sys
 
@@ -22,10 +23,4 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 def fast_sockets() -> bool:
     """Whether aiofastnet is to carry the links."""
-    if os.environ.get("HUSHGATE_FAST") == "0":
-        return False
-    try:
-        import aiofastnet  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return os.environ.get("HUSHGATE_FAST") != "0" and importlib.util.find_spec("aiofastnet") is not None
