@@ -1,6 +1,7 @@
 """Every number of the protocol: first what docs/protocol.md fixes, then what an implementation may tune.
 
-Sizes are bytes, times are seconds, unless the name says otherwise. A test compares the first block with the specification.
+Sizes are bytes, times are seconds, unless the name says otherwise. A test compares the first block with the
+specification.
 """
 
 from typing import Final
@@ -56,7 +57,7 @@ PULL_BUDGET: Final = 256 * KIB
 """Most that is chosen for one write to the pipe."""
 FAIR_BATCHES: Final = 2
 
-CAP_START: Final = 512 * KIB
+CAP_START: Final = 256 * KIB
 CAP_MIN: Final = 64 * KIB
 CAP_GAIN: Final = 1.25
 CAP_SLACK: Final = 0.020
@@ -78,6 +79,10 @@ PINGS_PER_SECOND: Final = 100
 
 HANDSHAKE_WAIT: Final = 10.0
 GRACE: Final = 60.0
+VISITOR_WAIT: Final = 20.0
+"""A visitor who arrives while home is away waits this long; ssh's and browsers' patience is longer."""
+DRAIN: Final = 30.0
+"""Streams may go on this long after SIGTERM; systemd kills after 90 s."""
 DATAGRAM_AGE: Final = 0.5
 DATAGRAM_QUEUE: Final = 256 * KIB
 

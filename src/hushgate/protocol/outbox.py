@@ -1,0 +1,226 @@
+"""What leaves next (docs/protocol.md §8): the sending half of a session.
+
+There are four kinds of things to send, and they wait in different ways. Frames of the link (`say`) belong to this
+link and are forgotten with it. WINDOW and PONG are not queued but remembered: only the newest counts. OPEN, OPEN_OK
+and RESET (`order`) are counted frames that exist already. Data does not exist until the turn of its stream comes:
+`pull` then takes it from the endpoint.
+
+Counted frames are sealed into the replay as they leave. What is not counted never shares a buffer with them, so that
+a message that is sent again carries no stale PONG.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from hushgate.errors import ProtocolError
+from hushgate.protocol import frames
+from hushgate.protocol.frames import COUNTED, FIN, HEADER, Code, Type
+from hushgate.protocol.limits import (
+    ACK_BYTES,
+    ACK_DELAY,
+    ACK_FRAMES,
+    DATAGRAM_AGE,
+    DATAGRAM_QUEUE,
+    MESSAGE_MAX,
+    STREAMS_MAX,
+)
+from hushgate.protocol.liveness import Liveness
+from hushgate.protocol.pace import Pace
+from hushgate.protocol.resume import Replay
+from hushgate.protocol.schedule import Schedule
+from hushgate.protocol.stream import Event, Half, Stream
+
+_ORDERS_MAX = 4 * STREAMS_MAX
+"""Answers (OPEN_OK, RESET) that may wait for a peer that does not read."""
+_SMALL = 64
+"""With less room than this left, a message is full."""
+
+
+class Outbox:
+    """Chooses frames at the last moment. `wake` is called when `pull` may have something; the driver sets it."""
+
+    def __init__(self, now: float, random: Callable[[], float], replay_limit: int) -> None:
+        self.wake: Callable[[], None] = _nothing
+        self.replay = Replay()
+        self.schedule = Schedule()
+        self.received = 0
+        """Counted frames received, for ACK."""
+        self.ack_at: float | None = None
+        """When an ACK is due at the latest: the driver calls `Mux.tick` then."""
+        self._random = random
+        self._replay_limit = replay_limit
+        self._control: deque[bytes] = deque()
+        self._pong: bytes | None = None
+        self._windows: dict[Stream, None] = {}
+        self._orders: deque[bytes] = deque()
+        self._datagrams: deque[tuple[float, bytes]] = deque()
+        self._datagram_bytes = 0
+        self.new_link(now)
+
+    def new_link(self, now: float) -> None:
+        """Forgets what belonged to the old link."""
+        self.pace = Pace(now, self._replay_limit)
+        self.liveness = Liveness(now, self._random)
+        self._control.clear()
+        self._pong = None
+        self._unacked_bytes = self._unacked_frames = 0
+        self._ack_now = False
+        self._arrived_at = now
+        self.ack_at = None
+
+    def say(self, frame: bytes) -> None:
+        """A frame of the link itself."""
+        self._control.append(frame)
+        self.wake()
+
+    def answer_ping(self, token: int) -> None:
+        self._pong = frames.pong(token, 0.0)
+
+    def order(self, frame: bytes) -> None:
+        """A counted frame other than data. Raises ProtocolError (`flood`) when the peer makes us owe too many."""
+        if len(self._orders) >= _ORDERS_MAX:
+            raise ProtocolError(Code.FLOOD, "too many answers wait for a peer that does not read")
+        self._orders.append(frame)
+        self.wake()
+
+    def window(self, stream: Stream) -> None:
+        """`stream` owes its peer a WINDOW."""
+        self._windows[stream] = None
+        self.wake()
+
+    def datagram(self, stream: Stream, data: bytes, now: float) -> None:
+        """Queues a datagram, or drops it when too many wait."""
+        if self._datagram_bytes + len(data) <= DATAGRAM_QUEUE:
+            self._datagrams.append((now, frames.frame(Type.DATAGRAM, stream.id, data)))
+            self._datagram_bytes += len(data)
+            self.wake()
+
+    def forget(self, stream: Stream) -> None:
+        self.schedule.discard(stream)
+        self._windows.pop(stream, None)
+
+    def drop_orders(self) -> None:
+        self._orders.clear()
+
+    def arrived(self, count: int, size: int, now: float) -> None:
+        """`count` counted frames of `size` bytes came; an ACK is owed for them."""
+        self._unacked_frames += count
+        self._unacked_bytes += size
+        self._arrived_at = now
+        if self.ack_at is None:
+            self.ack_at = now + ACK_DELAY
+
+    def ack_now(self) -> None:
+        self._ack_now = True
+        self.wake()
+
+    @property
+    def pending(self) -> bool:
+        """Whether `pull` may have something."""
+        return bool(
+            self._control
+            or self._pong
+            or self._orders
+            or self._windows
+            or len(self.schedule)
+            or self._ack_due()
+            or self._datagrams
+            or self.replay.replaying
+        )
+
+    def _ack_due(self) -> bool:
+        share = 2 if self._orders or len(self.schedule) else 1
+        return self._ack_now or (self._unacked_bytes * share >= ACK_BYTES or self._unacked_frames * share >= ACK_FRAMES)
+
+    def pull(self, now: float) -> list[bytes] | None:
+        """The buffers of the next message, at most MESSAGE_MAX bytes of whole frames, or None when nothing may
+        leave."""
+        replay = self.replay
+        out = self._uncounted(now)
+        if replay.replaying:
+            if not out and replay.flight < self.pace.cap:
+                out = replay.again(self.pace.snapshot(now, idle=not replay.flight, limited=True)).parts
+        else:
+            counted = self._counted(MESSAGE_MAX - sum(map(len, out)) if out else MESSAGE_MAX, now)
+            out = out + counted if out else counted
+        if out:
+            self.liveness.sent(now)
+            return out
+        return None
+
+    def _uncounted(self, now: float) -> list[bytes]:
+        out: list[bytes] = []
+        room = MESSAGE_MAX
+        control = self._control
+        while control and len(control[0]) <= room:
+            room -= len(control[0])
+            out.append(control.popleft())
+        if self._pong and room > _SMALL:
+            out.append(self._pong)
+            room -= len(self._pong)
+            self._pong = None
+        if self._ack_due() and room > _SMALL:
+            out.append(frames.ack(self.received, now - self._arrived_at))
+            room -= len(out[-1])
+            self._unacked_bytes = self._unacked_frames = 0
+            self._ack_now = False
+            self.ack_at = None
+        if not self.replay.replaying:
+            while self._windows and room > _SMALL:
+                stream, _ = self._windows.popitem()
+                out.append(frames.window(stream.id, stream.limit))
+                room -= len(out[-1])
+        while self._datagrams and len(self._datagrams[0][1]) <= room:
+            queued_at, datagram = self._datagrams.popleft()
+            self._datagram_bytes -= len(datagram)
+            if now - queued_at <= DATAGRAM_AGE:
+                out.append(datagram)
+                room -= len(datagram)
+        return out
+
+    def _counted(self, room: int, now: float) -> list[bytes]:
+        """Chooses counted frames of at most `room` bytes, and keeps them for replay."""
+        replay, pace, schedule, orders = self.replay, self.pace, self.schedule, self._orders
+        parts: list[bytes] = []
+        count, left = 0, room
+        while orders and len(orders[0]) <= left:
+            left -= len(orders[0])
+            parts.append(orders.popleft())
+            count += 1
+        most = min(pace.cap, self._replay_limit - replay.kept + replay.flight) - replay.flight
+        while left > _SMALL and room - left < most and (stream := schedule.next()):
+            n = min(stream.send_limit - stream.sent, pace.quantum, left - HEADER.size)
+            chunk = stream.endpoint.take(n)
+            if stream.send is not Half.OPEN:
+                continue
+            if chunk is None:
+                stream.listed = False
+                stream.step_send(Event.FINISH)
+                parts.append(HEADER.pack(Type.DATA, COUNTED | FIN, 0, stream.id))
+                left -= HEADER.size
+                count += 1
+                if stream.gone:
+                    stream.mux.forget(stream)
+                continue
+            size = len(chunk)
+            if size:
+                stream.sent += size
+                parts += (HEADER.pack(0x12, 0x80, size, stream.id), chunk)
+                left -= HEADER.size + size
+                count += 1
+                schedule.sent(size)
+            if size < n:
+                stream.listed = False
+            elif stream.sent >= stream.send_limit:
+                stream.listed = False
+                stream.starved = True
+            else:
+                schedule.again(stream)
+        if parts:
+            snapshot = pace.snapshot(now, idle=not replay.flight, limited=bool(len(schedule)))
+            replay.seal(parts, count, room - left, snapshot)
+        return parts
+
+
+def _nothing() -> None:
+    pass
