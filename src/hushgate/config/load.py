@@ -1,0 +1,81 @@
+"""A configuration file to a `Loaded`, or every problem at once as `file: section.key: reason and what to write`."""
+
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from hushgate.config.client import read_client
+from hushgate.config.model import Loaded
+from hushgate.config.secrets import Tokens
+from hushgate.config.server import read_server
+from hushgate.config.table import Report, Table
+from hushgate.errors import ConfigError
+
+
+def load(path: Path, environ: Mapping[str, str], *, platform: str = sys.platform) -> Loaded:
+    """What the file means. Raises ConfigError with all its problems."""
+    loaded, problems = examine(path, environ, platform=platform)
+    if problems:
+        raise ConfigError(problems)
+    return loaded
+
+
+def examine(path: Path, environ: Mapping[str, str], *, platform: str = sys.platform) -> tuple[Loaded, list[str]]:
+    """As `load`, with the problems beside it; with any the sections are None, warnings and hints are there still."""
+    report = Report(str(path))
+    server = client = None
+    files: list[Path] = [path]
+    document = _document(path, report)
+    if document is not None:
+        values, mode = document
+        root = Table(values, "", report)
+        base = path.absolute().parent
+        tokens = Tokens(report, environ, base, posix=platform != "win32")
+        server_table, client_table = root.table("server"), root.table("client")
+        if server_table is not None:
+            server = read_server(server_table, tokens, base)
+        if client_table is not None:
+            client = read_client(client_table, tokens, base, platform)
+        if "server" not in root and "client" not in root:
+            report.problem("server, client", "the file has neither section; it must hold [server], [client] or both")
+        root.done()
+        tokens.done(path, mode)
+        files += tokens.files
+    if report.problems:
+        server = client = None
+    loaded = Loaded(path, server, client, tuple(report.warnings), tuple(report.hints), tuple(dict.fromkeys(files)))
+    return loaded, report.problems
+
+
+def _document(path: Path, report: Report) -> tuple[dict[str, object], int] | None:
+    """The parsed TOML and the file's st_mode."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read()
+            mode = path.stat().st_mode
+    except OSError as error:
+        report.problems.append(f"{path}: cannot be read: {error.strerror}; name a configuration file that exists")
+        return None
+    try:
+        # A byte order mark is what some Windows editors leave; TOML knows none.
+        return tomllib.loads(raw.decode("utf-8-sig").replace("\r\n", "\n")), mode
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        report.problems.append(f"{path}: line {line}: is not UTF-8 text; save the file as UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        report.problems.append(f"{path}: {_toml_reason(str(error), raw)}")
+    return None
+
+
+def _toml_reason(message: str, raw: bytes) -> str:
+    """`line 3, column 7: reason`, out of tomllib's `Reason (at line 3, column 7)`. The line stays unseen: tokens."""
+    reason, _, place = message.rpartition(" (at ")
+    if found := re.fullmatch(r"line (\d+), column (\d+)\)", place):
+        where = f"line {found[1]}, column {found[2]}"
+    else:
+        lines = raw.rstrip().split(b"\n")
+        where = f"line {len(lines)}, column {len(lines[-1]) + 1}"
+    tail = "; text stands in quotes" if reason.startswith(("Invalid value", "Expected newline")) else ""
+    return f"{where}: {reason[:1].lower()}{reason[1:]}{tail}"

@@ -1,0 +1,173 @@
+"""What a configuration file means, as frozen values: every field has its final type and its default.
+
+Two values compare equal exactly when they mean the same, so a reload is a comparison. Durations are seconds, sizes are
+bytes. `docs/configuration.md` lists the keys these values come from.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from hushgate.protocol.limits import (
+    DOOR_CONNECTIONS,
+    DOOR_CONNECTIONS_ADDRESS,
+    DRAIN,
+    GRACE,
+    REPLAY_LIMIT,
+    STREAMS_MAX,
+    VISITOR_WAIT,
+    VISITORS_WAITING,
+    VISITORS_WAITING_ADDRESS,
+)
+
+Scheme = Literal["wss", "ws", "tls", "tcp"]
+
+
+class Secret:
+    """A token that no log, traceback or repr shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Address(NamedTuple):
+    """Where to listen or connect. A listener with port 0 takes any free port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Remote(NamedTuple):
+    """Where the server is reached. `host` is lower case and, without the port, the audience of every proof."""
+
+    scheme: Scheme
+    host: str
+    port: int
+    path: str = "/"
+
+    @property
+    def tls(self) -> bool:
+        return self.scheme in ("wss", "tls")
+
+    @property
+    def websocket(self) -> bool:
+        return self.scheme in ("wss", "ws")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{Address(self.host, self.port)}{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """`grace`: how long a session outlives its link; `visitor_wait`: how long a visitor waits for home;
+    `drain`: how long running streams may go on after SIGTERM."""
+
+    grace: float = GRACE
+    visitor_wait: float = VISITOR_WAIT
+    drain: float = DRAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Streams and replay are per session, visitors per service, connections are those that have proved nothing yet."""
+
+    streams: int = STREAMS_MAX
+    replay: int = REPLAY_LIMIT
+    visitors_waiting: int = VISITORS_WAITING
+    visitors_waiting_address: int = VISITORS_WAITING_ADDRESS
+    connections: int = DOOR_CONNECTIONS
+    connections_address: int = DOOR_CONNECTIONS_ADDRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Tcp:
+    """Options of a link's socket: keepalive idle time and interval in seconds, 0 leaves the system's."""
+
+    nodelay: bool = True
+    keepalive_secs: int = 20
+    keepalive_interval: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """PEM files, absolute."""
+
+    cert: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ServerService:
+    """`bind` None: no public port. At least one of `tokens` and `verifiers` is not empty."""
+
+    name: str
+    tokens: tuple[Secret, ...]
+    verifiers: tuple[str, ...] = ()
+    bind: Address | None = None
+    nodelay: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """`certificate` None: links arrive without TLS, which ends in front of us. `names` empty: any audience."""
+
+    bind: Address
+    services: dict[str, ServerService]
+    names: tuple[str, ...] = ()
+    certificate: Certificate | None = None
+    timing: Timing = Timing()
+    limits: Limits = Limits()
+    tcp: Tcp = Tcp()
+
+
+@dataclass(frozen=True, slots=True)
+class ClientService:
+    """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart."""
+
+    name: str
+    token: Secret
+    local: Address
+    nodelay: bool = True
+    visitor_alias: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """`trusted_root` None: the system's roots. `hostname` None: the certificate must be for `remote.host`."""
+
+    remote: Remote
+    services: dict[str, ClientService]
+    trusted_root: Path | None = None
+    hostname: str | None = None
+    timing: Timing = Timing()
+    tcp: Tcp = Tcp()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One file as it was read. `warnings` belong into the log, `hints` only to `hushgate check`; `files` are the file
+    and the token files it names, whose changes are a reason to load again."""
+
+    path: Path
+    server: ServerConfig | None = None
+    client: ClientConfig | None = None
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    hints: tuple[str, ...] = field(default=(), compare=False)
+    files: tuple[Path, ...] = field(default=(), compare=False)

@@ -1,0 +1,161 @@
+"""Tokens and verifiers of a file: where they come from, what is trimmed, what is refused, what is warned about."""
+
+import base64
+import binascii
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from hushgate.config import values
+from hushgate.config.model import Secret
+from hushgate.config.table import Report, Table
+from hushgate.protocol.limits import WEAK_TOKEN
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_PLACEHOLDER: Final = re.compile(
+    r"generate-a-strong-random-token-here|another-strong-random-token|yet-another-strong-token|same-token-as-server-.*"
+)
+_VERIFIER_BYTES: Final = 64
+
+
+def refusal(token: str) -> str | None:
+    """Why a trimmed token cannot serve, or None."""
+    if not token:
+        return "is empty; `hushgate token new` makes a token"
+    if _PLACEHOLDER.fullmatch(token):
+        return "is the placeholder of the article, which everybody knows; `hushgate token new` makes a token"
+    return None
+
+
+class Tokens:
+    """Reads the tokens of one file. `files` are the token files that were read."""
+
+    def __init__(self, report: Report, environ: Mapping[str, str], base: Path, *, posix: bool) -> None:
+        self.files: list[Path] = []
+        self._report = report
+        self._environ = environ
+        self._base = base
+        self._posix = posix
+        self._literal = False
+        self._weak: set[Secret] = set()
+
+    def all_of(self, table: Table, fallback: Secret | None) -> tuple[Secret, ...]:
+        """`token`, `tokens` and the lines of `token_file`, each once, or `fallback`."""
+        one = table.value("token", values.text, None)
+        found = [("token", one)] if one is not None else []
+        found += [("tokens", raw) for raw in table.value("tokens", values.texts, [])]
+        secrets = [self._secret(table, key, raw) for key, raw in found] + self._from_file(table)
+        if not any(key in table for key in ("token", "tokens", "token_file", "verifier", "verifiers")) and fallback:
+            secrets.append(fallback)
+        return tuple(dict.fromkeys(secret for secret in secrets if secret is not None))
+
+    def one_of(self, table: Table, fallback: Secret | None) -> Secret | None:
+        """`token`, the line of `token_file`, or `fallback`; absence and ambiguity are problems."""
+        if "token" in table and "token_file" in table:
+            table.problem("token_file", "stands beside token; keep one of the two")
+        raw = table.value("token", values.text, None)
+        from_file = self._from_file(table)
+        if len(from_file) > 1:
+            table.problem("token_file", "holds several tokens; a client proves one, keep that one")
+        if raw is not None:
+            return self._secret(table, "token", raw)
+        if from_file:
+            return from_file[0]
+        if "token" in table or "token_file" in table:
+            return None
+        if fallback is None:
+            missing_token(table)
+        return fallback
+
+    def default(self, table: Table) -> Secret | None:
+        """`default_token`, for services that name none. A refused one counts as there: its problem is reported once."""
+        raw = table.value("default_token", values.text, None)
+        if raw is None:
+            return Secret("") if "default_token" in table else None
+        return self._secret(table, "default_token", raw) or Secret("")
+
+    def done(self, path: Path, mode: int) -> None:
+        """Warns about a file with tokens in it that others may read; `mode` is its st_mode."""
+        if self._literal and self._posix and mode & stat.S_IROTH:
+            self._report.warnings.append(
+                f"{path}: every user of this machine may read its tokens; run: chmod o-r {path}"
+            )
+
+    def _secret(self, table: Table, key: str, raw: str) -> Secret | None:
+        missing = [name for name in _VARIABLE.findall(raw) if name not in self._environ]
+        if missing:
+            table.problem(key, f"the environment variable {missing[0]} is not set")
+            return None
+        self._literal = self._literal or not _VARIABLE.search(raw)
+        return self._checked(
+            table, key, _VARIABLE.sub(lambda match: self._environ[match[1]], raw), trimmed_silently=False
+        )
+
+    def _checked(self, table: Table, key: str, raw: str, *, trimmed_silently: bool) -> Secret | None:
+        token = raw.strip()
+        if reason := refusal(token):
+            table.problem(key, reason)
+            return None
+        if token != raw and not trimmed_silently:
+            table.warn(key, "white space around the token was ignored; remove it")
+        secret = Secret(token)
+        if len(token) < WEAK_TOKEN and secret not in self._weak:
+            self._weak.add(secret)
+            table.warn(
+                key, f"shorter than {WEAK_TOKEN} characters, so it may be guessed; `hushgate token new` makes a token"
+            )
+        return secret
+
+    def _from_file(self, table: Table) -> list[Secret]:
+        named = table.value("token_file", values.text, None)
+        if named is None:
+            return []
+        path = self._base / named
+        self.files.append(path)
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            mode = path.stat().st_mode
+        except OSError as error:
+            table.problem("token_file", f"{path} cannot be read: {error.strerror}")
+            return []
+        except UnicodeDecodeError:
+            table.problem("token_file", f"{path} is not UTF-8 text")
+            return []
+        if self._posix and mode & stat.S_IROTH:
+            table.warn("token_file", f"every user of this machine may read {path}; run: chmod o-r {path}")
+        raw = [line for line in lines if line.strip()]
+        if not raw:
+            table.problem("token_file", f"{path} holds no token; `hushgate token new` makes one")
+        secrets = (self._checked(table, "token_file", line, trimmed_silently=True) for line in raw)
+        return [secret for secret in secrets if secret is not None]
+
+
+def missing_token(table: Table) -> None:
+    table.report.problem(
+        table.where, 'has no token; write token = "…" (`hushgate token new` makes one) or default_token'
+    )
+
+
+def verifiers(table: Table) -> tuple[str, ...]:
+    """`verifier` and `verifiers`, whose form is checked (docs/protocol.md §3.1)."""
+    one = table.value("verifier", values.text, None)
+    found = [("verifier", one)] if one is not None else []
+    found += [("verifiers", item) for item in table.value("verifiers", values.texts, [])]
+    good = []
+    for key, raw in found:
+        if _is_verifier(raw.strip()):
+            good.append(raw.strip())
+        else:
+            table.problem(key, "is no verifier; `hushgate token verifier SERVICE` makes one from a token")
+    return tuple(dict.fromkeys(good))
+
+
+def _is_verifier(written: str) -> bool:
+    mark, _, body = written.partition(".")
+    try:
+        decoded = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return mark == "hgv1" and len(decoded) == _VERIFIER_BYTES

@@ -1,0 +1,153 @@
+"""`[server]`: table to ServerConfig."""
+
+import ipaddress
+from pathlib import Path
+
+from hushgate.config import values
+from hushgate.config.model import Address, Certificate, Limits, Secret, ServerConfig, ServerService
+from hushgate.config.secrets import Tokens, missing_token, verifiers
+from hushgate.config.shared import (
+    existing_file,
+    ignored_seconds,
+    is_placeholder,
+    read_services,
+    read_timing,
+    read_type,
+)
+from hushgate.config.table import Table
+from hushgate.config.transport import Transport, read_transport
+from hushgate.protocol.limits import MESSAGE_MAX
+
+_NOWHERE = Address("", 0)
+
+
+def read_server(section: Table, tokens: Tokens, base: Path) -> ServerConfig:
+    """What the section means; worth something only when the report has no problem."""
+    bind = section.required("bind_addr", values.address, _NOWHERE, '"127.0.0.1:8443"')
+    transport = read_transport(section, "server")
+    tls = _tls(section, transport)
+    if not tls and bind.host and not values.is_loopback(bind.host):
+        section.hint("bind_addr", "links arrive here without TLS; set tls = true, or bind to 127.0.0.1 behind nginx")
+    fallback = tokens.default(section)
+    ignored_seconds(section, "heartbeat_interval")
+    tables = read_services(section)
+    services = {name: _service(name, table, tokens, fallback, transport) for name, table in tables.items()}
+    _no_overlap(bind, services, tables)
+    config = ServerConfig(
+        bind=bind,
+        services=services,
+        names=_names(section),
+        certificate=_certificate(section, transport, base, wanted=tls),
+        timing=read_timing(section),
+        limits=_limits(section),
+        tcp=transport.tcp,
+    )
+    section.done()
+    return config
+
+
+def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, transport: Transport) -> ServerService:
+    read_type(table)
+    problems = len(table.report.problems)
+    secrets = tokens.all_of(table, fallback)
+    verifying = verifiers(table)
+    if not secrets and not verifying and len(table.report.problems) == problems:
+        missing_token(table)
+    bind = table.value("bind_addr", values.address, None)
+    if "bind_addr" not in table:
+        table.report.warn(table.where, "has no bind_addr, so nobody can reach it in this version")
+    elif bind is not None and values.is_loopback(bind.host):
+        table.hint("bind_addr", f'{bind} is reachable on the VPS only; "0.0.0.0:{bind.port}" lets everybody in')
+    nodelay = table.value("nodelay", values.boolean, transport.tcp.nodelay)
+    table.done()
+    return ServerService(name, secrets, verifying, bind, nodelay)
+
+
+def _tls(section: Table, transport: Transport) -> bool:
+    """Whether links arrive in TLS of our own: `[server] tls` decides; without it rathole's transport table does."""
+    stated = section.value("tls", values.boolean, None)
+    implied = transport.type == "tls" or transport.websocket_tls is True
+    if stated is True and transport.websocket_tls is False:
+        section.hint("transport.websocket.tls", "has no effect: server.tls decides")
+    if stated is False and implied:
+        section.problem("tls", "is false, but the transport table asks for TLS; remove one of the two")
+    return implied if stated is None else stated
+
+
+def _certificate(section: Table, transport: Transport, base: Path, *, wanted: bool) -> Certificate | None:
+    table = section.table("certificate")
+    if table is None:
+        if wanted and "certificate" not in section and not transport.pkcs12:
+            example = 'certificate = { cert = "fullchain.pem", key = "privkey.pem" }'
+            section.report.problem(section.where, f"TLS needs a certificate; write {example}")
+        return None
+    files = {}
+    for key in ("cert", "key"):
+        written = table.required(key, values.text, "", f'"{key}.pem"')
+        files[key] = existing_file(table, key, written, base) if written else base
+    table.done()
+    if not wanted:
+        section.warn("certificate", "is not used: set tls = true, or leave TLS to what stands in front")
+        return None
+    return Certificate(files["cert"], files["key"])
+
+
+def _names(section: Table) -> tuple[str, ...]:
+    names = []
+    for written in section.value("names", values.texts, []):
+        name = written.strip().lower()
+        if is_placeholder(name):
+            section.problem("names", f"{name} is the article's example; write your own domain")
+        elif any(c.isspace() or c in "/@?#" for c in name) or (":" in name and not _is_ip(name)):
+            section.problem("names", "are host names alone, without scheme, port or path")
+        else:
+            names.append(name)
+    return tuple(dict.fromkeys(names))
+
+
+def _limits(section: Table) -> Limits:
+    default = Limits()
+    table = section.table("limits")
+    if table is None:
+        return default
+    limits = Limits(
+        streams=table.value("streams", values.count(1), default.streams),
+        replay=table.value("replay", values.size(MESSAGE_MAX), default.replay),
+        visitors_waiting=table.value("visitors_waiting", values.count(0), default.visitors_waiting),
+        visitors_waiting_address=table.value(
+            "visitors_waiting_address", values.count(0), default.visitors_waiting_address
+        ),
+        connections=table.value("connections", values.count(1), default.connections),
+        connections_address=table.value("connections_address", values.count(1), default.connections_address),
+    )
+    table.done()
+    return limits
+
+
+def _no_overlap(bind: Address, services: dict[str, ServerService], tables: dict[str, Table]) -> None:
+    """No two listeners on one address: the later one could not be opened."""
+    taken = [("server.bind_addr", bind)]
+    for name, service in services.items():
+        if service.bind is None or service.bind.port == 0:
+            continue
+        for other, address in taken:
+            if address.port == service.bind.port and _same_host(address.host, service.bind.host):
+                tables[name].problem("bind_addr", f"{service.bind} is taken by {other}; choose another port")
+                break
+        taken.append((f"{tables[name].where}.bind_addr", service.bind))
+
+
+def _same_host(one: str, other: str) -> bool:
+    first, second = (("127.0.0.1" if host.lower() == "localhost" else host.lower()) for host in (one, other))
+    if not (_is_ip(first) and _is_ip(second)):
+        return first == second
+    a, b = ipaddress.ip_address(first), ipaddress.ip_address(second)
+    return a == b or (a.version == b.version and (a.is_unspecified or b.is_unspecified))
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

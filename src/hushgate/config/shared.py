@@ -1,0 +1,70 @@
+"""What `[server]` and `[client]` and their services have in common."""
+
+from pathlib import Path
+from typing import Final
+
+from hushgate.config import values
+from hushgate.config.model import Timing
+from hushgate.config.table import Table
+from hushgate.protocol.limits import SERVICE_NAME_MAX
+
+PLACEHOLDER_HOST: Final = "your-domain.com"
+
+
+def is_placeholder(host: str) -> bool:
+    return host == PLACEHOLDER_HOST or host.endswith("." + PLACEHOLDER_HOST)
+
+
+def read_timing(section: Table) -> Timing:
+    default = Timing()
+    return Timing(
+        grace=section.value("grace", values.duration, default.grace),
+        visitor_wait=section.value("visitor_wait", values.duration, default.visitor_wait),
+        drain=section.value("drain", values.duration, default.drain),
+    )
+
+
+def read_services(section: Table) -> dict[str, Table]:
+    """The service tables by name; a section without any must say so with an empty `services` table."""
+    if "services" not in section:
+        section.report.problem(section.where, f"has no services; add [{section.where}.services.NAME]")
+        return {}
+    tables = section.tables("services")
+    for name in tables:
+        if not 1 <= len(name.encode()) <= SERVICE_NAME_MAX or not name.isprintable():
+            section.problem("services", f"a service name has 1 to {SERVICE_NAME_MAX} printable bytes")
+    if not tables:
+        section.hint("services", "is empty: nothing is carried until a service is added")
+    return tables
+
+
+def read_type(service: Table) -> None:
+    """`type`: this version carries tcp."""
+    kind = service.value("type", values.text, "tcp")
+    if kind == "udp":
+        service.problem("type", 'this version does not carry UDP; remove the service or write type = "tcp"')
+    elif kind != "tcp":
+        service.problem("type", 'must be "tcp", the only type this version carries')
+
+
+def ignored_seconds(table: Table, *keys: str) -> None:
+    """Keys of rathole's own liveness and retry rules, which ours replace."""
+    for key in keys:
+        if table.value(key, values.count(0), None) is not None:
+            table.hint(
+                key, "is accepted for rathole's sake and has no effect: pings and retries follow docs/protocol.md"
+            )
+
+
+def existing_file(table: Table, key: str, written: str, base: Path) -> Path:
+    """The path of a file that the configuration names; that there is none is a problem."""
+    path = base / written
+    try:
+        missing = not path.exists()
+    except OSError:
+        missing = False
+    if missing:
+        table.problem(key, f"there is no file {path}")
+    elif path.is_dir():
+        table.problem(key, f"{path} is a directory")
+    return path
