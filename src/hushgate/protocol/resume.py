@@ -72,11 +72,11 @@ class Replay:
 
     def rewind(self, count: int) -> int:
         """A new link, whose peer has `count` frames. Returns the number of the first frame that will be sent.
-        Raises ProtocolError (`mismatch`) when the peer claims more than was sent, or less than it acknowledged
-        before."""
-        if count < self.acked:
-            raise ProtocolError(Code.MISMATCH, f"peer has {count} frames and acknowledged {self.acked} before")
-        self.acknowledge(count)
+
+        A count below `acked` is older than an ACK that overtook it, on the link that is being replaced: `acked` holds.
+        Raises ProtocolError (`mismatch`) when the peer claims more than was sent.
+        """
+        self.acknowledge(max(count, self.acked))
         self._again = 0
         self.flight = 0
         return self.acked
