@@ -7,6 +7,7 @@ HushgateError
 │   ├── UnreachableError 4  the server cannot be reached
 │   └── SystemFault     5  this machine: port in use, certificate unreadable, disk full
 ├── ProtocolError       the peer violated docs/protocol.md; carries the code of §11
+│   └── AuthRefused     the peer did not prove that it knows one of our tokens
 ├── LocalProtocolError  we misused the core: a bug
 └── PipeError           a pipe could not be opened, or broke
 """
@@ -60,6 +61,10 @@ class ProtocolError(HushgateError):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+class AuthRefused(ProtocolError):
+    """The acceptor did not prove that it knows one of our tokens: nothing more is said to it."""
 
 
 class LocalProtocolError(HushgateError):

@@ -1,8 +1,8 @@
 """From a token to the keys that prove it (docs/protocol.md §3.1).
 
-A token never crosses the wire. It yields an Ed25519 key pair, with which its holder signs, and a `server_key`, with which the
-server proves that it knows the same token. Service and role go into the derivation, so a token proves nothing for another
-service, and a laptop's key nothing for home. The server keeps a *verifier*: the public key and the server_key.
+A token never crosses the wire. It yields an Ed25519 key pair, with which its holder signs, and a `server_key`, with
+which the server proves that it knows the same token. Service and role go into the derivation, so a token proves nothing
+for another service, and a laptop's key nothing for home. The server keeps a *verifier*: public key and server_key.
 """
 
 import base64

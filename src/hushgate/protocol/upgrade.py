@@ -1,7 +1,7 @@
 """The blob in the upgrade's Authorization header, and the clock correction it may need (docs/protocol.md §3.2, §3.3).
 
-The blob buys the 101 and nothing else: whoever captured one may send it again. What it must do is tell a token's holder from a
-stranger before the server shows anything but the decoy.
+The blob buys the 101 and nothing else: whoever captured one may send it again. What it must do is tell a token's holder
+from a stranger before the server shows anything but the decoy.
 """
 
 from collections.abc import Sequence
