@@ -105,3 +105,18 @@ DOOR_SILENT: Final = 60.0
 """nginx's client_header_timeout."""
 DOOR_KEEPALIVE: Final = 75.0
 DOOR_LINGER: Final = 5.0
+
+WRITE_HIGH: Final = 64 * KIB
+"""A pipe with more than this in its write buffer is full."""
+WRITE_LOW: Final = 16 * KIB
+UNSENT_MAX: Final = 128 * KIB
+"""TCP_NOTSENT_LOWAT: what waits in the kernel can no longer be overtaken by a keystroke."""
+CLOSE_WAIT: Final = 10.0
+"""A closed pipe may take this long to flush and to hear the peer's end."""
+RECEIVE_FIRST: Final = 8 * KIB
+RECEIVE_HEAD: Final = 64 * KIB
+"""Most that a receive buffer grows to by itself: a request head with room behind it."""
+RECEIVE_ROOMY: Final = 256 * KIB
+"""Receive buffer of a link: several of the largest messages."""
+JOIN_MAX: Final = 16 * KIB
+"""Up to here one copy is cheaper than a gathered write."""

@@ -1,0 +1,185 @@
+"""TCP and TLS connections as pipes, over an asyncio transport: aiofastnet's when it is installed, else the loop's own.
+
+Reading. The transport reads straight into our buffer (BufferedProtocol); `_start` and `_stop` bound what is unread in
+it. A user normally uses everything, or all but a cut-off message at the end; those few bytes stay where they are and
+the next read goes behind them. Only when the room behind them runs short do they move to the front.
+
+Writing. One small buffer goes as it is; several small ones are joined, since one copy is cheaper than a gathered write
+of many; large ones are gathered without a copy, except by asyncio's own transport, whose `writelines` forgot the flow
+control in several releases of CPython (gh-127655) and copies in others.
+
+Ending. A TCP pipe that closes sends its FIN and goes on reading into the void until the peer's, because a socket that
+is closed over unread bytes sends a reset, and that can destroy what the peer has not read yet. TLS has no half-close;
+its transport sends close_notify and waits likewise. CLOSE_WAIT bounds both.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from typing import cast
+
+from hushgate.protocol.limits import (
+    CLOSE_WAIT,
+    JOIN_MAX,
+    RECEIVE_FIRST,
+    RECEIVE_HEAD,
+    RECEIVE_ROOMY,
+    UNSENT_MAX,
+    WRITE_HIGH,
+    WRITE_LOW,
+)
+from hushgate.transports.base import Message, Pipe
+
+_ROOM_MIN = 4096
+"""A read with less room than this is not worth its system call."""
+
+
+class SocketPipe(Pipe, asyncio.BufferedProtocol):
+    """A pipe over a connected stream socket."""
+
+    def __init__(self, kind: str, peer: str) -> None:
+        super().__init__(kind, peer)
+        self._buffer = memoryview(bytearray(RECEIVE_FIRST))
+        self._limit = RECEIVE_HEAD
+        self._start = self._stop = 0
+        self._reason: str | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self._gathers = False
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH, low=WRITE_LOW)
+        self._gathers = not type(transport).__module__.startswith("asyncio.")
+        _tune(transport.get_extra_info("socket"))
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        if self._start == self._stop or self._closing:
+            self._start = self._stop = 0
+        elif len(self._buffer) - self._stop < max(_ROOM_MIN, len(self._buffer) // 4):
+            crowded = 2 * (self._stop - self._start) > len(self._buffer)
+            self._relocate(min(len(self._buffer) * (2 if crowded else 1), self._limit), 0)
+        return self._buffer[self._stop :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._stop += nbytes
+        if not self._closing:
+            self._show()
+            if self._stop - self._start >= self._limit:
+                self.abort(f"{self.peer}: {self._limit} bytes were received and not read")
+
+    def eof_received(self) -> None:
+        self._end(self._reason)
+        self._expect_end()
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+        # Not from here: uvloop's TLS transport does not stand a write inside this callback.
+        self._loop.call_soon(self._tell_writable)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.full = False
+        self._end(self._reason or (describe(exc) if exc else None))
+
+    # the user's side
+
+    @property
+    def buffered(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def write(self, messages: list[Message]) -> None:
+        if self._closing:
+            return
+        if len(messages) == 1:
+            buffers = messages[0]
+            if len(buffers) == 1:
+                self._transport.write(buffers[0])
+                return
+        else:
+            buffers = [buffer for message in messages for buffer in message]
+        if self._gathers and sum(map(len, buffers)) > JOIN_MAX:
+            self._transport.writelines(buffers)
+        else:
+            self._transport.write(b"".join(buffers))
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+        self._expect_end()
+
+    def abort(self, error: str) -> None:
+        if not self._over:
+            self._closing = True
+            self._reason = self._reason or error
+        self._transport.abort()
+
+    def roomy(self) -> None:
+        if self._limit < RECEIVE_ROOMY:
+            self._limit = RECEIVE_ROOMY
+            self._relocate(RECEIVE_ROOMY, self._start)
+
+    def _unread(self) -> memoryview:
+        return self._buffer[self._start : self._stop]
+
+    def _used(self, size: int) -> None:
+        self._start += size
+
+    def _relocate(self, size: int, start: int) -> None:
+        """Moves the unread bytes to `start` of a buffer of `size`, which is a new one if this one is smaller. Views of
+        the old buffer stay intact."""
+        unread = self._unread()
+        if size > len(self._buffer):
+            self._buffer = memoryview(bytearray(size))
+        self._start, self._stop = start, start + len(unread)
+        self._buffer[self._start : self._stop] = unread
+
+    def _tell_writable(self) -> None:
+        if not self.full and not self._closing and self._user is not None:
+            self._user.writable()
+
+    def _expect_end(self) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(CLOSE_WAIT, self.abort, "the peer did not end the closed connection")
+
+
+def describe(error: BaseException) -> str:
+    """What went wrong with a connection, in words without its address."""
+    match error:
+        case ConnectionRefusedError():
+            return "the connection was refused"
+        case ConnectionResetError():
+            return "the peer reset the connection"
+        case BrokenPipeError() | ConnectionAbortedError():
+            return "the connection broke while sending"
+        case TimeoutError():
+            return "the connection timed out"
+        case ssl.SSLError():
+            return f"TLS failed: {(error.reason or str(error)).replace('_', ' ').lower()}"
+        case socket.gaierror():
+            return "the name cannot be resolved"
+        case OSError():
+            return (error.strerror or str(error) or type(error).__name__).lower()
+    return str(error) or type(error).__name__
+
+
+def _tune(sock: socket.socket | None) -> None:
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
