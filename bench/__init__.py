@@ -1,0 +1,1 @@
+"""The race: this build against rathole on the same machine, in the same run."""

@@ -1,0 +1,114 @@
+"""The loads: what is done to a contestant that runs, and the figures it yields.
+
+Every load is a public program's (iperf3, wrk) or a crowd of plain sockets, one process, so that the contestant's two
+ends share the machine with the same opponent in every case. Directions are the visitor's: *up* is from the visitor to
+the service at home.
+"""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bench.contestants import Running
+from bench.programs import BenchError, find
+from bench.visitors import idle_visitors
+
+IDLE_VISITORS = 1000
+
+Figures = Mapping[str, float]
+"""By the name of a row in `bench.report`."""
+
+_SETTLE = 1.0  # seconds until memory is read, so that what a start or a crowd left behind has been freed
+_OVERTIME = 20.0  # seconds a load may take beyond what it was told
+_MAY_FAIL = 0.01  # of a load's requests; beyond it the figure means nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`run(contestant, seconds)` yields the figures; `fresh` ones get a contestant that has carried nothing yet."""
+
+    name: str
+    run: Callable[[Running, int], Figures]
+    fresh: bool = False
+    tunnels_only: bool = False
+
+
+def _throughput(direction: str) -> Callable[[Running, int], Figures]:
+    def run(contestant: Running, seconds: int) -> Figures:
+        argv = [find("iperf3", "apt-get install iperf3"), "-c", "127.0.0.1", "-p", str(contestant.ports.iperf)]
+        argv += ["-t", f"{seconds}", "-J"] + (["-R"] if direction == "down" else [])
+        before = contestant.cpu_seconds()
+        answer = json.loads(_output(argv, seconds))
+        used = contestant.cpu_seconds() - before
+        if error := answer.get("error"):
+            raise BenchError(f"iperf3: {error}")
+        received = answer["end"]["sum_received"]
+        figures = {direction: received["bits_per_second"] / 1e9}
+        if contestant.server:
+            figures[f"cpu-{direction}"] = used / (received["bytes"] / 1e9)
+        return figures
+
+    return run
+
+
+def _requests(name: str, connections: int, *options: str) -> Callable[[Running, int], Figures]:
+    def run(contestant: Running, seconds: int) -> Figures:
+        argv = [find("wrk", "apt-get install wrk"), "-t", "1", "-c", str(connections), "-d", f"{seconds}s"]
+        output = _output([*argv, *options, f"http://127.0.0.1:{contestant.ports.http}/"], seconds)
+        return {name: parse_wrk(output)}
+
+    return run
+
+
+def parse_wrk(output: str) -> float:
+    """Requests a second, from what wrk printed. Raises BenchError when more than one in a hundred failed."""
+    done = re.search(r"(\d+) requests in", output)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    if not done or not rate:
+        raise BenchError(f"wrk printed no rate: {output.strip()!r}")
+    failed = 0
+    if errors := re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", output):
+        failed = sum(map(int, errors.groups()))
+    if refused := re.search(r"Non-2xx or 3xx responses: (\d+)", output):
+        failed += int(refused[1])
+    if failed > int(done[1]) * _MAY_FAIL or done[1] == "0":
+        raise BenchError(f"wrk: {done[1]} requests were answered and {failed} failed")
+    return float(rate[1])
+
+
+def _memory(contestant: Running, _seconds: int) -> Figures:
+    assert contestant.server and contestant.client
+    time.sleep(_SETTLE)
+    server, client = contestant.server.resident(), contestant.client.resident()
+    with idle_visitors(contestant.ports.http, IDLE_VISITORS):
+        time.sleep(_SETTLE)
+        server_full, client_full = contestant.server.resident(), contestant.client.resident()
+    return {
+        "server-idle": server / 1e6,
+        "server-visitors": (server_full - server) / 1e6,
+        "client-idle": client / 1e6,
+        "client-visitors": (client_full - client) / 1e6,
+    }
+
+
+def _output(argv: list[str], seconds: int) -> str:
+    try:
+        result = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + _OVERTIME)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"{argv[0]} did not end within {seconds + _OVERTIME:.0f} seconds") from None
+    if result.returncode and not result.stdout:
+        raise BenchError(f"{argv[0]} failed: {result.stderr.strip() or f'exit code {result.returncode}'}")
+    return result.stdout
+
+
+LOADS = (
+    Load("up", _throughput("up")),
+    Load("down", _throughput("down")),
+    Load("keepalive64", _requests("keepalive64", 64)),
+    Load("keepalive1", _requests("keepalive1", 1)),
+    Load("connections", _requests("connections", 64, "-H", "Connection: close")),
+    Load("memory", _memory, fresh=True, tunnels_only=True),
+)

@@ -1,0 +1,40 @@
+"""Reading wrk's answer, and refusing one that means nothing."""
+
+import pytest
+from bench.loads import parse_wrk
+from bench.programs import BenchError
+
+ANSWER = """\
+Running 3s test @ http://127.0.0.1:1234/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.60ms  320.00us   9.10ms   90.00%
+  {requests} requests in 3.00s, 20.00MB read
+{trouble}Requests/sec:  {rate}
+Transfer/sec:      6.60MB
+"""
+
+
+def test_the_rate_is_read() -> None:
+    assert parse_wrk(ANSWER.format(requests=120000, trouble="", rate="39998.71")) == 39998.71
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    ["  Socket errors: connect 0, read 11, write 0, timeout 0\n", "  Non-2xx or 3xx responses: 11\n"],
+)
+def test_a_rate_of_failures_is_refused(trouble: str) -> None:
+    with pytest.raises(BenchError, match="1000 requests were answered and 11 failed"):
+        parse_wrk(ANSWER.format(requests=1000, trouble=trouble, rate="333.00"))
+
+
+def test_a_few_failures_are_accepted() -> None:
+    trouble = "  Socket errors: connect 0, read 1, write 0, timeout 0\n"
+    assert parse_wrk(ANSWER.format(requests=1000, trouble=trouble, rate="333.00")) == 333.0
+
+
+def test_silence_is_refused() -> None:
+    with pytest.raises(BenchError, match="printed no rate"):
+        parse_wrk("unable to connect to 127.0.0.1:1234 Connection refused")
+    with pytest.raises(BenchError, match="0 requests"):
+        parse_wrk(ANSWER.format(requests=0, trouble="", rate="0.00"))
