@@ -1,0 +1,61 @@
+"""`hushgate check FILE`: everything that is wrong or odd in a file, at once."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hushgate.config.model import Loaded
+
+
+def run(files: tuple[Path, ...]) -> int:
+    """2 when a file has a problem, else 0."""
+    from hushgate.config.load import examine
+
+    bad = False
+    for file in files:
+        loaded, problems = examine(file, os.environ)
+        for problem in problems:
+            click.echo(problem)
+        for warning in loaded.warnings:
+            click.echo(f"warning: {warning}")
+        for hint in loaded.hints:
+            click.echo(f"hint: {hint}")
+        if problems:
+            click.echo(f"{file}: {len(problems)} problem{'s' if len(problems) > 1 else ''}")
+        else:
+            click.echo(f"{file}: good: {summary(loaded)}")
+        bad = bad or bool(problems)
+    return 2 if bad else 0
+
+
+def summary(loaded: "Loaded") -> str:
+    """What the file will do, in one line."""
+    parts = []
+    if loaded.server is not None:
+        how = "with TLS" if loaded.server.certificate else "without TLS"
+        parts.append(f"server on {loaded.server.bind} {how} for {_names(loaded.server.services)}")
+    if loaded.client is not None:
+        parts.append(f"client of {loaded.client.remote} for {_names(loaded.client.services)}")
+    return "; ".join(parts)
+
+
+def _names(services: object) -> str:
+    return ", ".join(services) if isinstance(services, dict) and services else "no service"
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def command(files: tuple[Path, ...]) -> int:
+    """Check configuration files; every problem at once.
+
+    Each problem is one line: the file, the key, what is wrong and what to write instead. Warnings and hints do not make
+    the check fail. Exit code 0 or 2.
+
+    \b
+    Example:
+      hushgate check server.toml client.toml
+    """
+    return run(files)

@@ -1,0 +1,102 @@
+"""The command line: the table of commands, and the one place where errors become sentences and exit codes.
+
+Importing this module must stay cheap (`hushgate token new` runs in scripts): commands import what they need in `run`.
+"""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from hushgate import __version__
+from hushgate.cli import check, client, completion, file, server, token
+from hushgate.errors import UserError
+
+HELP = """\
+Reach services at home from everywhere, through a small server of your own.
+
+The server runs on the machine with a public address, the client at home; one WebSocket between them carries every
+service, and whoever holds no token sees an ordinary web site.
+
+\b
+On the VPS      hushgate server server.toml
+At home         hushgate client client.toml
+Either of them  hushgate FILE             (runs what the file holds)
+
+\b
+First steps:
+  hushgate token new                      a token for both files
+  hushgate check server.toml client.toml  every mistake at once
+  hushgate client client.toml --probe     connect once, show each step
+"""
+
+EPILOG = """\
+\b
+Exit codes:
+  0  done
+  1  something else went wrong
+  2  the configuration or the command line is wrong
+  3  authentication: the server let us in for no service
+  4  the server cannot be reached
+  5  this machine: port in use, certificate unreadable, disk full
+"""
+
+COMMANDS: tuple[click.Command, ...] = (
+    server.command,
+    client.command,
+    check.command,
+    token.command,
+    completion.command,
+    file.command,
+)
+
+
+class Commands(click.Group):
+    """A group whose first argument may also be a configuration file."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        first = args[0]
+        if first in self.commands or first.startswith("-"):
+            return super().resolve_command(ctx, args)
+        if Path(first).suffix or "/" in first or Path(first).is_file():
+            return file.command.name, file.command, args
+        shown = [name for name, command in self.commands.items() if not command.hidden]
+        near = difflib.get_close_matches(first, shown, n=1)
+        tail = f"Did you mean {near[0]}?" if near else "See hushgate --help."
+        raise click.UsageError(f"{first!r} is neither a command nor a file. {tail}", ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
+
+
+cli = Commands(
+    name="hushgate",
+    help=HELP,
+    epilog=EPILOG,
+    commands={str(command.name): command for command in COMMANDS},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(__version__, "-V", "--version", prog_name="hushgate", message="%(prog)s %(version)s")(cli)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit code; prints a UserError as its sentence, lets a bug be a traceback."""
+    try:
+        code: Any = cli.main(args=args, prog_name="hushgate", standalone_mode=False)
+    except UserError as error:
+        click.echo(error, err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,64 @@
+"""`hushgate token new` and `hushgate token verifier`: tokens come from the system's randomness, or from standard input,
+never from the command line, where every user of the machine could read them."""
+
+import sys
+
+import click
+
+from hushgate.errors import ConfigError
+
+
+def run_new(number: int) -> int:
+    """Tokens of 256 bits, in the form of `openssl rand -hex 32`."""
+    import secrets
+
+    for _ in range(number):
+        click.echo(secrets.token_hex(32))
+    return 0
+
+
+def run_verifier(service: str) -> int:
+    """Raises ConfigError for a token that cannot serve."""
+    from hushgate.config.secrets import refusal
+    from hushgate.protocol.keys import Role, derive_keys
+    from hushgate.protocol.limits import WEAK_TOKEN
+
+    if sys.stdin.isatty():
+        token = click.prompt("Token", hide_input=True, err=True).strip()
+    else:
+        token = sys.stdin.readline().strip()
+    if reason := refusal(token):
+        raise ConfigError([f"standard input: token: {reason}"])
+    if len(token) < WEAK_TOKEN:
+        click.echo(f"warning: shorter than {WEAK_TOKEN} characters, so it may be guessed", err=True)
+    click.echo(derive_keys(token, service, Role.CLIENT).verifier().text())
+    return 0
+
+
+@click.group("token")
+def command() -> None:
+    """Make tokens and verifiers."""
+
+
+@command.command("new")
+@click.argument("number", metavar="[N]", default=1, type=click.IntRange(1, 1000))
+def new(number: int) -> int:
+    """Print N new tokens (1 when left out), one a line.
+
+    Each service has a token of its own; it stands in server.toml and in client.toml.
+    """
+    return run_new(number)
+
+
+@command.command("verifier")
+@click.argument("service")
+def verifier(service: str) -> int:
+    """Print the verifier of SERVICE for a token read from standard input.
+
+    `verifier = "…"` may stand in server.toml in place of `token`: who steals that file can log in to nothing with it.
+
+    \b
+    Example:
+      hushgate token verifier ssh < token.txt
+    """
+    return run_verifier(service)

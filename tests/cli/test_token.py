@@ -1,0 +1,34 @@
+"""`hushgate token`."""
+
+from hushgate.protocol.keys import Role, derive_keys
+
+from .conftest import TOKEN, Run
+
+
+def test_new(run: Run) -> None:
+    outcome = run("token", "new", "3")
+    tokens = outcome.out.split()
+    assert outcome.code == 0
+    assert len(set(tokens)) == 3
+    assert all(len(bytes.fromhex(token)) == 32 for token in tokens)
+    assert run("token", "new", "0").code == 2
+
+
+def test_verifier_is_that_of_the_client_role(run: Run) -> None:
+    outcome = run("token", "verifier", "ssh", stdin=f" {TOKEN}\n")
+    assert outcome.out == derive_keys(TOKEN, "ssh", Role.CLIENT).verifier().text() + "\n"
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+def test_a_weak_token_is_warned_about(run: Run) -> None:
+    outcome = run("token", "verifier", "ssh", stdin="short")
+    assert outcome.code == 0
+    assert outcome.out.startswith("hgv1.")
+    assert "warning: shorter than 22" in outcome.err
+
+
+def test_a_token_that_cannot_serve(run: Run) -> None:
+    for stdin, reason in (("", "is empty"), ("another-strong-random-token", "placeholder")):
+        outcome = run("token", "verifier", "ssh", stdin=stdin)
+        assert outcome.code == 2
+        assert reason in outcome.err
