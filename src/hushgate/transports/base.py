@@ -40,18 +40,23 @@ class PipeUser(Protocol):
 
 
 class Pipe(ABC):
-    """One connection. `kind` names the carriage ("tcp", "tls", "websocket", "memory"), `peer` the other end for logs;
-    `full` is True while more than WRITE_HIGH bytes wait to leave, until only WRITE_LOW are left."""
+    """One connection. `kind` names the carriage ("tcp", "tls", "websocket", "memory"), `peer` the other end for
+    logs."""
 
     def __init__(self, kind: str, peer: str) -> None:
         self.kind = kind
         self.peer = peer
-        self.full = False
+        self._full = False
         self._user: PipeUser | None = None
         self._showing = False
         self._closing = False
         self._over = False
         self._error: str | None = None
+
+    @property
+    def full(self) -> bool:
+        """More than WRITE_HIGH bytes were waiting to leave, and more than WRITE_LOW still are: do not write now."""
+        return self._full
 
     @property
     @abstractmethod

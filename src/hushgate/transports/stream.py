@@ -77,17 +77,17 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._expect_end()
 
     def pause_writing(self) -> None:
-        self.full = True
+        self._full = True
 
     def resume_writing(self) -> None:
-        self.full = False
+        self._full = False
         # Not from here: uvloop's TLS transport does not stand a write inside this callback.
         self._loop.call_soon(self._tell_writable)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self.full = False
+        self._full = False
         self._end(self._reason or (describe(exc) if exc else None))
 
     # the user's side
@@ -148,7 +148,7 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._buffer[self._start : self._stop] = unread
 
     def _tell_writable(self) -> None:
-        if not self.full and not self._closing and self._user is not None:
+        if not self._full and not self._closing and self._user is not None:
             self._user.writable()
 
     def _expect_end(self) -> None:
