@@ -41,6 +41,7 @@ class Acceptor:
         self._version = VERSION
         self._asked: tuple[tuple[str, Status, Verifier | None], ...] = ()
         self._binding: bytes | None = None
+        self._proved: dict[str, bytes] = {}
         self._serial = 0
 
     @property
@@ -49,6 +50,11 @@ class Acceptor:
         if self._binding is None:
             raise LocalProtocolError("no binding before WELCOME")
         return self._binding
+
+    @property
+    def identifiers(self) -> dict[str, bytes]:
+        """The services that are OK on this link, each with the identifier of the token that proved it."""
+        return dict(self._proved)
 
     def challenge(self) -> bytes:
         """The CHALLENGE frame, which follows the 101."""
@@ -148,6 +154,7 @@ class Acceptor:
         known = keyring.find(role, identifier)
         if known is None or known.service != name or not known.verify(message, signature):
             return name, Status.MISMATCH, None
+        self._proved[name] = identifier
         return name, Status.OK, known
 
 
