@@ -5,6 +5,7 @@ An event is a short sentence in lower case; untrusted text is only ever a value,
 
 import logging
 import sys
+import time
 from typing import Any, TextIO
 
 import structlog
@@ -60,3 +61,23 @@ def _value(value: Any) -> str:
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in escaped) + '"'
+
+
+class Seldom:
+    """Lets one warning of a kind through in `every` seconds, with the number of those that were held back."""
+
+    def __init__(self, log: Any, every: float = 10.0) -> None:
+        self._log = log
+        self._every = every
+        self._last: dict[str, tuple[float, int]] = {}
+
+    def warning(self, event: str, **values: Any) -> None:
+        now = time.monotonic()
+        at, held = self._last.get(event, (-self._every, 0))
+        if now - at < self._every:
+            self._last[event] = (at, held + 1)
+            return
+        self._last[event] = (now, 0)
+        if held:
+            values["more"] = held
+        self._log.warning(event, **values)

@@ -1,0 +1,276 @@
+"""The client's composition root: keeps a session with the server alive, and moves it from link to link."""
+
+import asyncio
+import os
+import random
+import ssl
+import time
+from collections.abc import Mapping
+
+from hushgate.client.backoff import Backoff
+from hushgate.client.connect import Clock, Connected, connect
+from hushgate.client.services import Services
+from hushgate.config.model import ClientConfig, Loaded
+from hushgate.errors import AuthError, ProtocolError, UserError
+from hushgate.link.link import Link
+from hushgate.log import logger
+from hushgate.ops.program import Reload, Stop, run as run_program
+from hushgate.protocol import frames
+from hushgate.protocol.frames import Code, GoAway, Mode, Type
+from hushgate.protocol.hello import Attach, Dialler, Resume, Status, Welcome
+from hushgate.protocol.keys import Keys, Role, derive_keys
+from hushgate.protocol.mux import Mux
+from hushgate.protocol.stream import Stream
+from hushgate.tasks import Tasks
+from hushgate.transports.tls import client_context
+
+_log = logger("client")
+_RETRY_WITH_STREAMS = 5.0
+"""Longest wait between attempts while streams wait to be resumed."""
+_RETRY_REFUSED = 5.0
+"""Shortest wait after the server did not know us: asking more often helps nobody and looks like an attack."""
+_DRAIN_LOOK = 0.1
+
+
+class Client:
+    """One client of one server. Owner of its mux (protocol.mux.Owner)."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        self.services = Services(config.services)
+        self.statuses: Mapping[str, Status] = {}
+        """What the server said of each service, on the newest link."""
+        self.link: Link | None = None
+        self.links = 0
+        """Links that stood so far."""
+        self._context = tls_context(config)
+        self._keys = derive(config)
+        self._instance = os.urandom(16)
+        self._clock = Clock()
+        self._backoff = Backoff(random.random)
+        self._mux = self._new_mux()
+        self._session: bytes | None = None
+        self._epoch = 0
+        self._dialler: Dialler | None = None
+        self._linked_at = 0.0
+        self._redial = asyncio.Event()
+        self._redial.set()
+        self._not_before = 0.0
+        self._ending = False
+        self._grace: asyncio.TimerHandle | None = None
+        self._tasks = Tasks("client")
+
+    def start(self) -> None:
+        self._tasks.start("connect", self._keep_connected())
+
+    async def drain(self, hurry: asyncio.Event) -> None:
+        """Asks for no new streams and waits until those that run have ended, or `drain` seconds are over."""
+        self._ending = True
+        if self.link:
+            self._mux.outbox.say(frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN)))
+        until = time.monotonic() + self.config.timing.drain
+        while self._mux.streams and self.link and time.monotonic() < until and not hurry.is_set():
+            await asyncio.sleep(_DRAIN_LOOK)
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+        await self.services.stop()
+        if self._grace:
+            self._grace.cancel()
+        self._mux.close(Code.SHUTDOWN, "the client ends")
+        if self.link:
+            self.link.finish()
+
+    def reload(self, config: ClientConfig) -> None:
+        """Takes over another configuration; streams of unchanged services do not notice."""
+        old, self.config = self.config, config
+        self.services.offered = config.services
+        removed = [name for name in old.services if name not in config.services]
+        changed = [name for name, service in config.services.items() if old.services.get(name) != service]
+        _log.info("configuration reloaded", changed=",".join(sorted(changed + removed)) or "nothing")
+        reconnect = (old.remote, old.trusted_root, old.hostname) != (config.remote, config.trusted_root, config.hostname)
+        if reconnect:
+            self._context = tls_context(config)
+        self._keys = derive(config)
+        self._mux.withdraw(removed, Code.WITHDRAWN)
+        if reconnect:
+            self._redial.set()
+        elif self.link:
+            self._prove(removed, changed)
+
+    # The session.
+
+    async def _keep_connected(self) -> None:
+        while True:
+            await self._redial.wait()
+            await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+            self._redial.clear()
+            try:
+                connected = await self._attempt()
+            except UserError as error:
+                self._retry(str(error), _RETRY_REFUSED if isinstance(error, AuthError) else 0.0)
+            else:
+                self._welcomed(connected)
+
+    async def _attempt(self) -> Connected:
+        self._epoch += 1
+        resume = Resume(self._session, self._epoch, self._mux.outbox.received) if self._session else None
+        return await connect(self.config, self._context, self._keys, self._instance, self._clock, resume)
+
+    def _retry(self, reason: str, at_least: float = 0.0) -> None:
+        wait = max(at_least, self._backoff.next(_RETRY_WITH_STREAMS if self._mux.streams else 30.0))
+        _log.warning("not connected", reason=reason, retry_in=f"{wait:.1f}s", streams_waiting=len(self._mux.streams))
+        self._not_before = time.monotonic() + wait
+        self._redial.set()
+
+    def _welcomed(self, connected: Connected) -> None:
+        pipe, welcome = connected.pipe, connected.welcome
+        if welcome.attach in (Attach.RETRY, Attach.STALE, Attach.DENIED):
+            pipe.close()
+            self._log_services(welcome.services)
+            wait = max(welcome.retry_ms / 1000, _RETRY_REFUSED if welcome.attach is Attach.DENIED else 0.0)
+            self._retry(f"the server answered {welcome.attach.name.lower()} {welcome.text}".strip(), wait)
+            return
+        if self.link:
+            self.link.fence("moved to a new link")
+        if welcome.attach is not Attach.RESUMED and self._session:
+            self._lose_session(Code.AWAY, "the server no longer knows the session")
+        if self._mux.failed:
+            self._mux = self._new_mux()
+        if welcome.attach is not Attach.RESUMED:
+            self._epoch = 1
+        self._session = welcome.session
+        self._mux.peer_window = welcome.window
+        self._dialler = connected.dialler
+        self._start_link(connected, welcome)
+
+    def _start_link(self, connected: Connected, welcome: Welcome) -> None:
+        if self._grace:
+            self._grace.cancel()
+            self._grace = None
+        link = Link(connected.pipe, self._mux, self._link_ended)
+        self.link = link
+        self.links += 1
+        self._linked_at = time.monotonic()
+        try:
+            link.start(welcome.received if welcome.attach is Attach.RESUMED else 0)
+        except ProtocolError as error:
+            self._mux.close(Code.MISMATCH, error.reason)
+            link.finish()
+            self._link_ended(link, error.reason)
+            return
+        self.statuses = dict(welcome.services)
+        good = [name for name, status in welcome.services.items() if status is Status.OK]
+        _log.info(
+            "connected",
+            server=self.config.remote,
+            session={Attach.NEW: "new", Attach.RESUMED: "resumed", Attach.UNKNOWN: "new, the old one is lost"}[
+                welcome.attach
+            ],
+            services=",".join(sorted(good)),
+            streams=len(self._mux.streams),
+        )
+        self._log_services(welcome.services)
+
+    def _link_ended(self, link: Link, reason: str) -> None:
+        if self.link is not link:
+            return
+        self.link = None
+        self._dialler = None
+        self._backoff.stood(time.monotonic() - self._linked_at)
+        if self._mux.failed:
+            self._session = None
+        else:
+            loop = asyncio.get_running_loop()
+            self._grace = loop.call_later(
+                self.config.timing.grace, self._lose_session, Code.AWAY, "the server did not come back in time"
+            )
+        if not self._ending:
+            wait = max(0.0, self._not_before - time.monotonic())
+            self._retry(f"link lost: {reason}", wait)
+
+    def _lose_session(self, code: Code, text: str) -> None:
+        """The streams end; the next link begins a new session."""
+        self._grace = None
+        if self._mux.streams:
+            _log.warning("streams ended", reason=text, streams=len(self._mux.streams))
+        self._mux.close(code, text)
+        self._session = None
+
+    def _new_mux(self) -> Mux:
+        return Mux(self, dialler=True, now=time.monotonic(), random=random.random)
+
+    # What the mux tells its owner.
+
+    def incoming(self, stream: Stream) -> None:
+        self.services.connect(stream)
+
+    def gone(self, stream: Stream) -> None:
+        pass
+
+    def handshake(self, type: Type, payload: bytes) -> None:
+        if self._dialler is None:
+            return
+        if type is Type.CHANGED:
+            self._prove([], [key.service for key in self._keys])
+        elif type is Type.PROVED:
+            answered = self._dialler.proved(payload)
+            self.statuses = {**self.statuses, **answered}
+            _log.info("services proved", services=",".join(n for n, s in answered.items() if s is Status.OK))
+            self._log_services(answered)
+
+    def goaway(self, away: GoAway) -> None:
+        _log.info("the server says goodbye", mode=away.mode.name.lower(), code=away.code.name.lower(), text=away.text)
+        self._not_before = time.monotonic() + (away.after + away.spread * random.random()) / 1000
+        if away.mode is Mode.MOVE and not self._ending:
+            self._redial.set()
+
+    # Services.
+
+    def _prove(self, removed: list[str], changed: list[str]) -> None:
+        keys = [key for key in self._keys if key.service in changed]
+        if self._dialler and (keys or removed):
+            self._mux.outbox.say(self._dialler.prove(keys, removed))
+
+    def _log_services(self, statuses: Mapping[str, Status]) -> None:
+        for name, status in statuses.items():
+            if status is Status.UNKNOWN:
+                _log.warning("the server has no such service in its file", service=name)
+            elif status is Status.MISMATCH:
+                _log.warning("token mismatch: the server has another token for the service", service=name)
+            elif status is Status.REFUSED:
+                _log.warning("another home holds the service", service=name)
+
+
+def derive(config: ClientConfig) -> list[Keys]:
+    """The keys of all services."""
+    return [derive_keys(service.token.reveal(), service.name, Role.CLIENT) for service in config.services.values()]
+
+
+def tls_context(config: ClientConfig) -> ssl.SSLContext | None:
+    """What the client trusts, or None when the link has no TLS of ours. Raises SystemFault."""
+    return client_context(config.trusted_root) if config.remote.tls else None
+
+
+def run(loaded: Loaded) -> int:
+    """Runs the client until a signal; the exit code. Raises UserError."""
+    assert loaded.client is not None
+    config = loaded.client
+
+    async def main() -> int:
+        stop = Stop()
+        client = Client(config)
+        reload = Reload(loaded, lambda new: client.reload(new.client) if new.client else None)
+        try:
+            client.start()
+            reload.start()
+            await stop.wait()
+            _log.info("stopping")
+            await client.drain(stop.hurry)
+        finally:
+            await reload.stop()
+            await client.stop()
+        _log.info("stopped")
+        return 0
+
+    return run_program(main)

@@ -1,0 +1,59 @@
+"""`hushgate client FILE --probe`: connects once, prints each step, and says what the server thinks of every service."""
+
+import os
+import socket
+
+from hushgate.client.app import derive, tls_context
+from hushgate.client.connect import Clock, connect
+from hushgate.config.model import ClientConfig, Loaded
+from hushgate.errors import AuthError, UnreachableError
+from hushgate.ops.program import run as run_program
+from hushgate.protocol.hello import Status
+
+_WORDS = {
+    Status.OK: "ok",
+    Status.UNKNOWN: "unknown: the server's file has no service of this name",
+    Status.MISMATCH: "mismatch: the server has another token for it",
+    Status.REFUSED: "refused: another home holds it",
+}
+
+
+def run(loaded: Loaded) -> int:
+    """0 when every service was proved. Raises UserError, whose exit code says which step failed."""
+    assert loaded.client is not None
+    config = loaded.client
+    return run_program(lambda: _probe(config))
+
+
+async def _probe(config: ClientConfig) -> int:
+    remote = config.remote
+    _resolve(remote.host, remote.port)
+    keys = derive(config)
+    connected = await connect(config, tls_context(config), keys, os.urandom(16), Clock(), None)
+    connected.pipe.close()
+    print(f"ok    {remote} knows us; the tunnel stands")
+    failed = [name for name, status in connected.welcome.services.items() if status is not Status.OK]
+    for name, status in connected.welcome.services.items():
+        print(f"{'ok   ' if status is Status.OK else 'FAIL '} service {name}: {_WORDS[status]}")
+    for service in config.services.values():
+        _look(service.name, *service.local)
+    if failed:
+        raise AuthError(f"not proved: {', '.join(failed)}")
+    return 0
+
+
+def _resolve(host: str, port: int) -> None:
+    try:
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except OSError as error:
+        raise UnreachableError(f"{host} cannot be resolved ({error.strerror or error}); check remote_addr") from None
+    print(f"ok    {host} is {', '.join(sorted(addresses))}")
+
+
+def _look(name: str, host: str, port: int) -> None:
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+    except OSError as error:
+        print(f"note  local service {name} at {host}:{port} does not answer ({error})")
+    else:
+        print(f"ok    local service {name} at {host}:{port} answers")

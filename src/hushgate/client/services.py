@@ -1,0 +1,105 @@
+"""The services at home: each stream that the server opens is joined to a local connection.
+
+Home decides: only services that the client's own file names are reached, whatever the server asks for. A service that is down is
+told once, not per visitor, and so is its return.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import Mapping, Sequence
+
+from hushgate.client.alias import Aliases
+from hushgate.config.model import ClientService
+from hushgate.link.local import LocalDial
+from hushgate.log import logger
+from hushgate.protocol.frames import Code, Kind
+from hushgate.protocol.stream import Stream
+from hushgate.tasks import Tasks
+
+_log = logger("services")
+_RESOLVED_FOR = 30.0
+
+
+class Services:
+    """Connects streams to the services of `offered`, which may be replaced at any time."""
+
+    def __init__(self, offered: Mapping[str, ClientService]) -> None:
+        self.offered = offered
+        self.connections = 0
+        """Local connections that stand or are being made."""
+        self._aliases = Aliases()
+        self._down: set[str] = set()
+        self._resolved: dict[str, tuple[float, list[str]]] = {}
+        self._tasks = Tasks("services")
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
+    def connect(self, stream: Stream) -> None:
+        """The server opened `stream`."""
+        service = self.offered.get(stream.what.service)
+        if service is None:
+            _log.warning("the server asked for a service that we do not offer", service=stream.what.service)
+            stream.reset(Code.UNKNOWN)
+        elif stream.what.kind is not Kind.BYTES or stream.what.e2e:
+            stream.reset(Code.UNSUPPORTED)
+        elif hosts := self._hosts(service.local.host):
+            self._dial(stream, service, hosts)
+        else:
+            self._tasks.start("resolve", self._resolve_and_dial(stream, service))
+
+    def _dial(self, stream: Stream, service: ClientService, hosts: Sequence[str]) -> None:
+        source = self._alias(service, stream.what.visitor, hosts)
+        name = service.name
+
+        def done(error: str | None) -> None:
+            self.connections -= 1
+            if error:
+                self._failed(name, f"{service.local}: {error}")
+
+        self.connections += 1
+        LocalDial(
+            stream, [(host, service.local.port) for host in hosts], source, lambda: self._stood(name), done
+        ).start()
+
+    def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
+        if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):
+            return None
+        address = visitor.split(" ", 1)[0]
+        alias = self._aliases.of(address)
+        _log.debug("visitor", service=service.name, visitor=address, alias=alias)
+        return alias
+
+    def _hosts(self, host: str) -> list[str]:
+        """The addresses of `host` as far as they are known without asking anybody."""
+        if host == "localhost":
+            return ["127.0.0.1", "::1"]
+        try:
+            return [str(ipaddress.ip_address(host))]
+        except ValueError:
+            until, hosts = self._resolved.get(host, (0.0, []))
+            return hosts if time.monotonic() < until else []
+
+    async def _resolve_and_dial(self, stream: Stream, service: ClientService) -> None:
+        host = service.local.host
+        try:
+            infos = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            self._failed(service.name, f"{host} cannot be resolved ({error.strerror or error})")
+            stream.reset(Code.UNREACHABLE, "its name cannot be resolved")
+            return
+        hosts = list(dict.fromkeys(str(info[4][0]) for info in infos))
+        self._resolved[host] = (time.monotonic() + _RESOLVED_FOR, hosts)
+        self._dial(stream, service, hosts)
+
+    def _failed(self, name: str, reason: str) -> None:
+        if name not in self._down:
+            self._down.add(name)
+            _log.warning("local service cannot be reached", service=name, reason=reason)
+
+    def _stood(self, name: str) -> None:
+        if name in self._down:
+            self._down.discard(name)
+            _log.info("local service is back", service=name)

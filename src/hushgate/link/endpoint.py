@@ -1,0 +1,142 @@
+"""The local end of a stream: a connected, non-blocking socket (see protocol.stream.Endpoint).
+
+The data path. `take` receives from the socket when the stream has its turn, so the bytes object that the kernel filled is the
+payload that leaves, and stays for replay: no copy. `data` sends a slice of the link's read buffer; only what the kernel refuses
+stays behind, in the mux.
+
+The loop's readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream waits for the
+pipe, or for credit. So the first call back that finds the stream already waiting stops watching, and the `take` that empties
+the socket watches again. While there is no pressure neither happens.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+
+from hushgate.protocol.frames import Code
+from hushgate.protocol.stream import Half, Stream
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class SocketEndpoint:
+    """Joins `sock` to `stream`. `done` is called once, when the socket is closed."""
+
+    __slots__ = ("_done", "_fd", "_loop", "_reading", "_recv", "_send", "_sock", "_stream", "_watching", "_writing")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, stream: Stream, done: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._recv = sock.recv
+        self._send = sock.send
+        self._stream = stream
+        self._done = done
+        self._watching = False
+        self._writing = False
+        self._reading = True
+
+    def start(self) -> None:
+        """Binds to the stream and begins to read. What has arrived already is written."""
+        stream = self._stream
+        stream.endpoint = self
+        self._watch()
+        if stream.backlog or stream.receive is not Half.OPEN:
+            stream.drain()
+
+    def take(self, n: int) -> bytes | None:
+        try:
+            data = self._recv(n)
+        except BlockingIOError:
+            self._watch()
+            return b""
+        except OSError:
+            self._broken()
+            return b""
+        if not data:
+            self._reading = False
+            self._unwatch()
+            if self._stream.receive is Half.FINISHED and not self._stream.backlog:
+                self._close()
+            return None
+        if len(data) < n:
+            self._watch()
+        return data
+
+    def data(self, view: memoryview) -> int:
+        try:
+            sent = self._send(view)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._broken()
+            return len(view)
+        if sent < len(view) and not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._fd, self._on_writable)
+        return sent
+
+    def finish(self) -> None:
+        self._stop_writing()
+        if self._reading:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_WR)
+        else:
+            self._close()
+
+    def reset(self, code: Code, text: str) -> None:
+        if code is not Code.DONE and code is not Code.AWAY:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self._close()
+
+    def opened(self) -> None:
+        pass
+
+    def datagram(self, view: memoryview) -> None:
+        pass
+
+    def _on_readable(self) -> None:
+        stream = self._stream
+        if stream.listed or stream.starved:
+            self._unwatch()
+        else:
+            stream.ready()
+            if stream.starved:
+                self._unwatch()
+
+    def _on_writable(self) -> None:
+        self._stream.drain()
+        if not self._stream.backlog:
+            self._stop_writing()
+
+    def _broken(self) -> None:
+        self._stream.reset(Code.ABORTED)
+        self._close()
+
+    def _watch(self) -> None:
+        if not self._watching:
+            self._watching = True
+            self._loop.add_reader(self._fd, self._on_readable)
+
+    def _unwatch(self) -> None:
+        if self._watching:
+            self._watching = False
+            self._loop.remove_reader(self._fd)
+
+    def _stop_writing(self) -> None:
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._fd)
+
+    def _close(self) -> None:
+        self._unwatch()
+        self._stop_writing()
+        if self._fd >= 0:
+            self._fd = -1
+            self._sock.close()
+            self._done()

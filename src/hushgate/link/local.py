@@ -1,0 +1,129 @@
+"""Connects a stream to a local service without blocking: the endpoint of a stream until the connection stands."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+from hushgate.link.endpoint import SocketEndpoint
+from hushgate.protocol.frames import Code
+from hushgate.protocol.stream import Stream
+
+_WAIT = 10.0
+"""For the local service to accept."""
+_PENDING = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
+
+
+class LocalDial:
+    """Tries `addresses` in turn; then a SocketEndpoint takes the stream over. `done(error)` is called once: None when the
+    connection ended after it stood, otherwise why it never did."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        addresses: Sequence[tuple[str, int]],
+        source: str | None,
+        stood: Callable[[], None],
+        done: Callable[[str | None], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stream = stream
+        self._addresses = list(addresses)
+        self._source = source
+        self._stood = stood
+        self._done = done
+        self._sock: socket.socket | None = None
+        self._finished = False
+        self._error = "no address"
+        self._refused = False
+        self._timer = self._loop.call_later(_WAIT, self._on_timeout)
+
+    def start(self) -> None:
+        self._stream.endpoint = self
+        self._next()
+
+    def take(self, n: int) -> bytes | None:
+        return b""
+
+    def data(self, view: memoryview) -> int:
+        return 0
+
+    def finish(self) -> None:
+        self._finished = True
+
+    def reset(self, code: Code, text: str) -> None:
+        self._drop()
+        self._timer.cancel()
+        self._done(None)
+
+    def opened(self) -> None:
+        pass
+
+    def datagram(self, view: memoryview) -> None:
+        pass
+
+    def _next(self) -> None:
+        while self._addresses:
+            host, port = self._addresses.pop(0)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+                sock.setblocking(False)
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._source and family == socket.AF_INET:
+                    with contextlib.suppress(OSError):
+                        sock.bind((self._source, 0))
+                result = sock.connect_ex((host, port))
+            except OSError as error:
+                self._note(error.errno or 0)
+                continue
+            if result in _PENDING:
+                self._sock = sock
+                self._loop.add_writer(sock.fileno(), self._on_connected)
+                return
+            sock.close()
+            self._note(result)
+        self._fail()
+
+    def _on_connected(self) -> None:
+        sock = self._sock
+        assert sock is not None
+        self._loop.remove_writer(sock.fileno())
+        result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if result:
+            self._note(result)
+            self._drop()
+            self._next()
+            return
+        self._sock = None
+        self._timer.cancel()
+        self._stood()
+        self._stream.accept()
+        endpoint = SocketEndpoint(self._loop, sock, self._stream, lambda: self._done(None))
+        endpoint.start()
+        if self._finished:
+            endpoint.finish()
+
+    def _note(self, number: int) -> None:
+        self._refused = number == errno.ECONNREFUSED
+        self._error = os.strerror(number).lower()
+
+    def _on_timeout(self) -> None:
+        self._error = f"no answer in {_WAIT:.0f} s"
+        self._refused = False
+        self._drop()
+        self._fail()
+
+    def _fail(self) -> None:
+        self._timer.cancel()
+        self._stream.reset(Code.REFUSED if self._refused else Code.UNREACHABLE, self._error)
+        self._done(self._error)
+
+    def _drop(self) -> None:
+        if self._sock:
+            self._loop.remove_writer(self._sock.fileno())
+            self._sock.close()
+            self._sock = None

@@ -1,0 +1,77 @@
+"""What a long-running program does with its process: signals, the change of its file, an orderly end."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from hushgate.config.load import load
+from hushgate.config.model import Loaded
+from hushgate.errors import ConfigError
+from hushgate.log import logger
+from hushgate.ops.watch import Watch
+from hushgate.transports.loop import new_event_loop
+
+_log = logger("program")
+
+
+def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Runs `main` to its end on the best event loop there is; returns the exit code."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(main())
+
+
+class Stop:
+    """Set by SIGTERM or SIGINT. A second signal ends the program at once."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self.hurry = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGINT"):
+            number = getattr(signal, name)
+            if sys.platform == "win32":
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self._on_signal))
+            else:
+                loop.add_signal_handler(number, self._on_signal)
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+    def _on_signal(self) -> None:
+        if self._event.is_set():
+            self.hurry.set()
+        self._event.set()
+
+
+class Reload:
+    """Reads the file again when it changed and on SIGHUP. A broken file is reported, and what runs stays as it is."""
+
+    def __init__(self, loaded: Loaded, apply: Callable[[Loaded], None]) -> None:
+        self._loaded = loaded
+        self._apply = apply
+        self._watch = Watch(lambda: self._loaded.files or (self._loaded.path,), self.now)
+
+    def start(self) -> None:
+        self._watch.start()
+        if sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.now)
+
+    async def stop(self) -> None:
+        await self._watch.stop()
+
+    def now(self) -> None:
+        try:
+            loaded = load(self._loaded.path, os.environ)
+        except ConfigError as error:
+            for problem in error.problems:
+                _log.error("the changed configuration is not used", problem=problem)
+            return
+        if loaded == self._loaded:
+            return
+        for warning in loaded.warnings:
+            _log.warning(warning)
+        self._loaded = loaded
+        self._apply(loaded)

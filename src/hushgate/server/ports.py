@@ -1,0 +1,121 @@
+"""Public ports: each accepts the visitors of one service and joins them to streams that lead home.
+
+A visitor who comes while home is away waits in the waiting room; when home has been away longer than the grace nobody can say
+that it comes back, and the visitor is turned away at once.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable
+
+from hushgate.config.model import Address, Limits, ServerService, Timing
+from hushgate.errors import LocalProtocolError
+from hushgate.link.accept import Acceptor, bind
+from hushgate.link.endpoint import SocketEndpoint
+from hushgate.link.routes import Route
+from hushgate.log import logger
+from hushgate.protocol.frames import Open
+from hushgate.server.waiting import WaitingRoom
+
+_log = logger("ports")
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Port:
+    """The public port of `service`. `find` gives the route home, `away` how long home has been away."""
+
+    def __init__(
+        self,
+        service: ServerService,
+        address: Address,
+        find: Callable[[str], Route | None],
+        away: Callable[[str, float], float],
+        timing: Timing,
+        limits: Limits,
+    ) -> None:
+        self.service = service
+        self.visitors = 0
+        """Visitors being served."""
+        self.total = 0
+        self._loop = asyncio.get_running_loop()
+        self._find = find
+        self._away = away
+        self._timing = timing
+        self._waiting: WaitingRoom[tuple[socket.socket, str]] = WaitingRoom(
+            limits.visitors_waiting, limits.visitors_waiting_address
+        )
+        self._timer: asyncio.TimerHandle | None = None
+        self._acceptor = Acceptor(bind(*address), self._arrived)
+        self.address = Address(*self._acceptor.address)
+
+    @property
+    def waiting(self) -> int:
+        """Visitors who wait for home."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Accepts no more and lets nobody wait; those who are being served stay."""
+        self._acceptor.close()
+        while visitor := self._waiting.leave():
+            visitor[0].close()
+        if self._timer:
+            self._timer.cancel()
+
+    def home_is_back(self) -> None:
+        """Those who wait go on."""
+        while visitor := self._waiting.leave():
+            self._serve(*visitor)
+
+    def _arrived(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        with contextlib.suppress(OSError):
+            if self.service.nodelay:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        visitor = f"{address[0]} {address[1]}"
+        route = self._find(self.service.name)
+        if route and route.up:
+            self._serve(sock, visitor)
+        elif self._away(self.service.name, time.monotonic()) > self._timing.grace or not self._wait(
+            sock, visitor, address[0]
+        ):
+            _refuse(sock)
+
+    def _wait(self, sock: socket.socket, visitor: str, host: str) -> bool:
+        until = time.monotonic() + self._timing.visitor_wait
+        if not self._waiting.enter((sock, visitor), host, until):
+            return False
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timing.visitor_wait, self._on_overdue)
+        return True
+
+    def _on_overdue(self) -> None:
+        self._timer = None
+        for sock, _ in self._waiting.overdue(time.monotonic()):
+            sock.close()
+        if (at := self._waiting.next_at) is not None:
+            self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._on_overdue)
+
+    def _serve(self, sock: socket.socket, visitor: str) -> None:
+        route = self._find(self.service.name)
+        try:
+            if route is None:
+                raise LocalProtocolError("home is away")
+            stream = route.open(Open(self.service.name, visitor=visitor))
+        except LocalProtocolError as error:
+            _log.warning("visitor refused", service=self.service.name, visitor=visitor, reason=error)
+            _refuse(sock)
+            return
+        self.visitors += 1
+        self.total += 1
+        SocketEndpoint(self._loop, sock, stream, self._on_done).start()
+
+    def _on_done(self) -> None:
+        self.visitors -= 1
+
+
+def _refuse(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    sock.close()
