@@ -1,7 +1,8 @@
 """A loopback address of its own for each visitor (design: `visitor_alias`).
 
-sshd knows nothing of PROXY protocol, but on Linux any address of 127/8 may be the source of a local connection, without privilege.
-So sshd, its per-source penalties, fail2ban and the logs at home tell visitors apart, and the alias maps back to the visitor.
+sshd knows nothing of PROXY protocol, but on Linux any address of 127/8 may be the source of a local connection,
+without privilege. So sshd, its per-source penalties, fail2ban and the logs at home tell visitors apart, and the alias
+maps back to the visitor.
 """
 
 from collections import OrderedDict
@@ -22,9 +23,9 @@ class Aliases:
 
     def of(self, visitor: str) -> str:
         """The alias of the address `visitor`, the same as long as it is remembered."""
-        if alias := self._aliases.get(visitor):
+        if known := self._aliases.get(visitor):
             self._aliases.move_to_end(visitor)
-            return alias
+            return known
         number = int.from_bytes(blake2b(visitor.encode(), digest_size=4).digest(), "big")
         while (alias := _dotted(_BLOCK + number % _SIZE)) in self._visitors:
             number += 1

@@ -14,7 +14,8 @@ from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, ProtocolError, UserError
 from hushgate.link.link import Link
 from hushgate.log import logger
-from hushgate.ops.program import Reload, Stop, run as run_program
+from hushgate.ops.program import Reload, Stop
+from hushgate.ops.program import run as run_program
 from hushgate.protocol import frames
 from hushgate.protocol.frames import Code, GoAway, Mode, Type
 from hushgate.protocol.hello import Attach, Dialler, Resume, Status, Welcome
@@ -88,7 +89,11 @@ class Client:
         removed = [name for name in old.services if name not in config.services]
         changed = [name for name, service in config.services.items() if old.services.get(name) != service]
         _log.info("configuration reloaded", changed=",".join(sorted(changed + removed)) or "nothing")
-        reconnect = (old.remote, old.trusted_root, old.hostname) != (config.remote, config.trusted_root, config.hostname)
+        reconnect = (old.remote, old.trusted_root, old.hostname) != (
+            config.remote,
+            config.trusted_root,
+            config.hostname,
+        )
         if reconnect:
             self._context = tls_context(config)
         self._keys = derive(config)

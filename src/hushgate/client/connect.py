@@ -1,4 +1,5 @@
-"""One attempt to get a link: dial, prove, be welcomed (docs/protocol.md §5). Explains failures in words a user can act on."""
+"""One attempt to get a link: dial, prove, be welcomed (docs/protocol.md §5). Explains failures in words a user can
+act on."""
 
 import asyncio
 import os

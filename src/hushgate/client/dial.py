@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import ssl
 
 import h11
@@ -60,7 +61,7 @@ async def _upgrade(pipe: Pipe, remote: Remote, upgrade: bytes) -> Pipe:
     head = _Head(pipe.peer)
     pipe.switch(head)
     _check(remote, connection, await head.complete, key)
-    return WebSocketPipe(pipe, masking="zero" if remote.tls else "random") if remote.websocket else pipe
+    return WebSocketPipe(pipe, masking="zero" if remote.tls else _random_key) if remote.websocket else pipe
 
 
 def _check(remote: Remote, connection: h11.Connection, head: bytes, key: str) -> None:
@@ -76,6 +77,10 @@ def _check(remote: Remote, connection: h11.Connection, head: bytes, key: str) ->
         raise Decoyed(remote, answer.status_code, headers.get("date", ""))
     if remote.websocket and headers.get("sec-websocket-accept") != accept_key(key):
         raise PipeError(f"{remote} accepted the WebSocket with a wrong key: a proxy in between answers for the server")
+
+
+def _random_key() -> bytes:
+    return os.urandom(4)
 
 
 class _Head:

@@ -1,7 +1,7 @@
 """The services at home: each stream that the server opens is joined to a local connection.
 
-Home decides: only services that the client's own file names are reached, whatever the server asks for. A service that is down is
-told once, not per visitor, and so is its return.
+Home decides: only services that the client's own file names are reached, whatever the server asks for. A service that
+is down is told once, not per visitor, and so is its return.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""Listening sockets: bound with one sentence when that fails, and an accept loop that survives a shortage of descriptors.
+"""Listening sockets: bound with one sentence when that fails, and an accept loop that survives a shortage of
+descriptors.
 
-asyncio's own accept loop spins and floods the log when descriptors run out. Here a reserve descriptor is given up to accept and
-close the newcomer at once, and one line a second says so at most.
+asyncio's own accept loop spins and floods the log when descriptors run out. Here a reserve descriptor is given up to
+accept and close the newcomer at once, and one line a second says so at most.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise SystemFault(f"cannot listen on {host}:{port}: {host} is not an address of this machine ({error})") from None
+        raise SystemFault(
+            f"cannot listen on {host}:{port}: {host} is not an address of this machine ({error})"
+        ) from None
     family, kind, protocol, _, address = infos[0]
     sock = socket.socket(family, kind, protocol)
     try:

@@ -1,12 +1,12 @@
 """The local end of a stream: a connected, non-blocking socket (see protocol.stream.Endpoint).
 
-The data path. `take` receives from the socket when the stream has its turn, so the bytes object that the kernel filled is the
-payload that leaves, and stays for replay: no copy. `data` sends a slice of the link's read buffer; only what the kernel refuses
-stays behind, in the mux.
+The data path. `take` receives from the socket when the stream has its turn, so the bytes object that the kernel
+filled is the payload that leaves, and stays for replay: no copy. `data` sends a slice of the link's read buffer; only
+what the kernel refuses stays behind, in the mux.
 
-The loop's readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream waits for the
-pipe, or for credit. So the first call back that finds the stream already waiting stops watching, and the `take` that empties
-the socket watches again. While there is no pressure neither happens.
+The loop's readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream
+waits for the pipe, or for credit. So the first call back that finds the stream already waiting stops watching, and
+the `take` that empties the socket watches again. While there is no pressure neither happens.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """A link: one mux driven over one pipe. The only driver of a mux.
 
-Writes are batched without a timer. The first thing that becomes ready in a turn of the loop leaves at once, whatever follows in
-the same turn leaves together at its end; when the last turn had several, the first waits for the others too. So a lonely request
-pays no turn, and a crowd shares one system call.
+Writes are batched without a timer. The first thing that becomes ready in a turn of the loop leaves at once, whatever
+follows in the same turn leaves together at its end; when the last turn had several, the first waits for the others
+too. So a lonely request pays no turn, and a crowd shares one system call.
 
 Reading never waits: not for a slow stream (credit bounds its backlog) and not for a full pipe.
 """
@@ -51,6 +51,7 @@ class Link:
         self._inside = False
         self._beat = self._loop.call_later(_BEAT, self._on_beat)
         self.wake()
+        self.pipe.roomy()
         self.pipe.switch(self)
 
     def fence(self, reason: str) -> None:

@@ -17,8 +17,8 @@ _PENDING = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBL
 
 
 class LocalDial:
-    """Tries `addresses` in turn; then a SocketEndpoint takes the stream over. `done(error)` is called once: None when the
-    connection ended after it stood, otherwise why it never did."""
+    """Tries `addresses` in turn; then a SocketEndpoint takes the stream over. `done(error)` is called once: None when
+    the connection ended after it stood, otherwise why it never did."""
 
     def __init__(
         self,

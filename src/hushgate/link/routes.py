@@ -1,7 +1,7 @@
 """The seam between those who bring visitors and those who know where home is: a service name leads to a Route.
 
-Today every route is a session of this process. A node of a cluster will be another kind of Route, and nobody who opens streams
-will notice.
+Today every route is a session of this process. A node of a cluster will be another kind of Route, and nobody who
+opens streams will notice.
 """
 
 from typing import Protocol

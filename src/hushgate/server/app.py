@@ -5,15 +5,17 @@ import ipaddress
 import os
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from hushgate.config.model import Loaded, ServerConfig, ServerService
-from hushgate.errors import HushgateError, ProtocolError, SystemFault
+from hushgate.errors import ProtocolError, SystemFault
 from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import ProofGuard, Refusal
 from hushgate.link.link import Link
 from hushgate.log import Seldom, logger
-from hushgate.ops.program import Reload, Stop, run as run_program
+from hushgate.ops.program import Reload, Stop
+from hushgate.ops.program import run as run_program
 from hushgate.ops.watch import Watch
 from hushgate.protocol import frames
 from hushgate.protocol.credit import Buffered
@@ -53,7 +55,14 @@ class Server:
         self._instance = os.urandom(16)
         self._buffered = Buffered(min(BUFFERED_MAX, _memory() // 8))
         self._tls = TlsServer(config.certificate.cert, config.certificate.key) if config.certificate else None
-        self._door = Door(config.bind, self._tls, self._gate, self._admit, config.limits)
+        self._door = Door(
+            config.bind,
+            self._tls,
+            self._gate,
+            self._admit,
+            connections=config.limits.connections,
+            connections_address=config.limits.connections_address,
+        )
         self._certificate = Watch(self._certificate_files, self._reload_certificate)
         self._handshakes: set[Handshake] = set()
         self._tasks = Tasks("server")
@@ -159,7 +168,7 @@ class Server:
         self.registry.announce(session)
 
     def _log_services(
-        self, session: Session, attach: Attach, services: dict[str, Status], refused: Iterable[str] = ()
+        self, session: Session, attach: Attach, services: Mapping[str, Status], refused: Iterable[str] = ()
     ) -> None:
         log = _log.bind(client=session.name, peer=session.peer)
         good = sorted(set(session.services))
@@ -203,7 +212,9 @@ class Server:
         self.registry.claim(session, good, now)
         log = _log.bind(client=session.name)
         for name, status in proved.services.items():
-            log.info("service proved" if status is Status.OK else "service not proved", service=name, status=status.name)
+            log.info(
+                "service proved" if status is Status.OK else "service not proved", service=name, status=status.name
+            )
         for name in proved.withdrawn:
             log.info("service withdrawn", service=name)
         self.registry.announce(session)
@@ -285,7 +296,7 @@ class Server:
 
     # The certificate.
 
-    def _certificate_files(self) -> Iterable[os.PathLike[str]]:
+    def _certificate_files(self) -> Iterable[Path]:
         certificate = self.config.certificate
         return (certificate.cert, certificate.key) if certificate else ()
 

@@ -1,7 +1,7 @@
 """From an admitted pipe to a link: CHALLENGE, LOGIN, WELCOME (docs/protocol.md §5).
 
-Until LOGIN has proved a service nothing of the server has changed, so a replayed upgrade holds a pipe for ten seconds and
-nothing else.
+Until LOGIN has proved a service nothing of the server has changed, so a replayed upgrade holds a pipe for ten seconds
+and nothing else.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """Notices that the nginx in front of us was reloaded (Linux).
 
-After `nginx -s reload` the old workers keep the connections they have for as long as those live, and a link lives for days: each
-reload would leave an old worker behind. nginx tells nobody. But an old worker names itself in its process title, which everybody
-may read; when a new one appears, the clients whose links come through this machine are asked to move, which costs them nothing.
+After `nginx -s reload` the old workers keep the connections they have for as long as those live, and a link lives for
+days: each reload would leave an old worker behind. nginx tells nobody. But an old worker names itself in its process
+title, which everybody may read; when a new one appears, the clients whose links come through this machine are asked
+to move, which costs them nothing.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Public ports: each accepts the visitors of one service and joins them to streams that lead home.
 
-A visitor who comes while home is away waits in the waiting room; when home has been away longer than the grace nobody can say
-that it comes back, and the visitor is turned away at once.
+A visitor who comes while home is away waits in the waiting room; when home has been away longer than the grace nobody
+can say that it comes back, and the visitor is turned away at once.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""Who is connected and which session serves which service (docs/protocol.md §9). Decides synchronously; does no I/O itself
-but through the links it is told to fence.
+"""Who is connected and which session serves which service (docs/protocol.md §9). Decides synchronously; does no I/O
+itself but through the links it is told to fence.
 
-Ownership is per service. The session that proved a service last owns it; sessions that proved it before stand behind it and
-take over when it goes. Two homes that fight over one token are damped: after three changes in a minute the newcomer is refused
-until the minute is over, and the log says so.
+Ownership is per service. The session that proved a service last owns it; sessions that proved it before stand behind
+it and take over when it goes. Two homes that fight over one token are damped: after three changes in a minute the
+newcomer is refused until the minute is over, and the log says so.
 """
 
 from collections import deque
@@ -153,8 +153,8 @@ class Registry:
             self._services[name].away_since = now
 
     def expire(self, now: float) -> list[Session]:
-        """Removes and returns the sessions whose grace is over, and the oldest detached ones when together they keep too
-        much for replay."""
+        """Removes and returns the sessions whose grace is over, and the oldest detached ones when together they keep
+        too much for replay."""
         detached = sorted(
             (session for session in self._sessions.values() if session.detached_at is not None),
             key=lambda session: session.detached_at or 0.0,

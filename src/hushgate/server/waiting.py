@@ -9,7 +9,8 @@ V = TypeVar("V")
 
 
 class WaitingRoom(Generic[V]):
-    """The waiting visitors of one service, in the order they came; at most `places`, at most `per_address` from one address."""
+    """The waiting visitors of one service, in the order they came; at most `places`, at most `per_address` from one
+    address."""
 
     def __init__(self, places: int = VISITORS_WAITING, per_address: int = VISITORS_WAITING_ADDRESS) -> None:
         self._places = places
