@@ -1,6 +1,7 @@
 """The client's composition root: keeps a session with the server alive, and moves it from link to link."""
 
 import asyncio
+import contextlib
 import os
 import random
 import ssl
@@ -30,7 +31,6 @@ _RETRY_WITH_STREAMS = 5.0
 """Longest wait between attempts while streams wait to be resumed."""
 _RETRY_REFUSED = 5.0
 """Shortest wait after the server did not know us: asking more often helps nobody and looks like an attack."""
-_DRAIN_LOOK = 0.1
 
 
 class Client:
@@ -58,20 +58,29 @@ class Client:
         self._redial.set()
         self._not_before = 0.0
         self._ending = False
+        self._quiet = asyncio.Event()
         self._grace: asyncio.TimerHandle | None = None
         self._tasks = Tasks("client")
+
+    @property
+    def streams(self) -> Mapping[int, Stream]:
+        return self._mux.streams
 
     def start(self) -> None:
         self._tasks.start("connect", self._keep_connected())
 
-    async def drain(self, hurry: asyncio.Event) -> None:
+    async def drain(self) -> None:
         """Asks for no new streams and waits until those that run have ended, or `drain` seconds are over."""
         self._ending = True
-        if self.link:
+        if self.link and self._mux.streams:
             self._mux.outbox.say(frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN)))
-        until = time.monotonic() + self.config.timing.drain
-        while self._mux.streams and self.link and time.monotonic() < until and not hurry.is_set():
-            await asyncio.sleep(_DRAIN_LOOK)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.config.timing.drain):
+                    await self._quiet.wait()
+
+    def hurry(self) -> None:
+        """Cuts the draining short."""
+        self._quiet.set()
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -89,11 +98,7 @@ class Client:
         removed = [name for name in old.services if name not in config.services]
         changed = [name for name, service in config.services.items() if old.services.get(name) != service]
         _log.info("configuration reloaded", changed=",".join(sorted(changed + removed)) or "nothing")
-        reconnect = (old.remote, old.trusted_root, old.hostname) != (
-            config.remote,
-            config.trusted_root,
-            config.hostname,
-        )
+        reconnect = _reaches(old) != _reaches(config)
         if reconnect:
             self._context = tls_context(config)
         self._keys = derive(config)
@@ -190,7 +195,9 @@ class Client:
             self._grace = loop.call_later(
                 self.config.timing.grace, self._lose_session, Code.AWAY, "the server did not come back in time"
             )
-        if not self._ending:
+        if self._ending:
+            self._quiet.set()
+        else:
             wait = max(0.0, self._not_before - time.monotonic())
             self._retry(f"link lost: {reason}", wait)
 
@@ -211,7 +218,8 @@ class Client:
         self.services.connect(stream)
 
     def gone(self, stream: Stream) -> None:
-        pass
+        if self._ending and not self._mux.streams:
+            self._quiet.set()
 
     def handshake(self, type: Type, payload: bytes) -> None:
         if self._dialler is None:
@@ -247,6 +255,10 @@ class Client:
                 _log.warning("another home holds the service", service=name)
 
 
+def _reaches(config: ClientConfig) -> tuple[object, ...]:
+    return config.remote, config.trusted_root, config.hostname
+
+
 def derive(config: ClientConfig) -> list[Keys]:
     """The keys of all services."""
     return [derive_keys(service.token.reveal(), service.name, Role.CLIENT) for service in config.services.values()]
@@ -270,8 +282,9 @@ def run(loaded: Loaded) -> int:
             client.start()
             reload.start()
             await stop.wait()
-            _log.info("stopping")
-            await client.drain(stop.hurry)
+            _log.info("stopping", streams=len(client.streams))
+            stop.again(client.hurry)
+            await client.drain()
         finally:
             await reload.stop()
             await client.stop()

@@ -24,11 +24,11 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT. A second signal ends the program at once."""
+    """Set by SIGTERM or SIGINT; a second signal calls what `again` was given."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self.hurry = asyncio.Event()
+        self._again: Callable[[], None] = _nothing
         loop = asyncio.get_running_loop()
         for name in ("SIGTERM", "SIGINT"):
             number = getattr(signal, name)
@@ -40,9 +40,13 @@ class Stop:
     async def wait(self) -> None:
         await self._event.wait()
 
+    def again(self, hurry: Callable[[], None]) -> None:
+        """`hurry` is called when the user does not want to wait."""
+        self._again = hurry
+
     def _on_signal(self) -> None:
         if self._event.is_set():
-            self.hurry.set()
+            self._again()
         self._event.set()
 
 
@@ -75,3 +79,7 @@ class Reload:
             _log.warning(warning)
         self._loaded = loaded
         self._apply(loaded)
+
+
+def _nothing() -> None:
+    pass

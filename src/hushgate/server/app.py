@@ -1,6 +1,7 @@
 """The server's composition root: builds the parts, hands configuration down, and ends in order."""
 
 import asyncio
+import contextlib
 import ipaddress
 import os
 import random
@@ -24,6 +25,7 @@ from hushgate.protocol.hello import Acceptor, Attach, Login, Status
 from hushgate.protocol.keys import Role, Verifier, derive_keys
 from hushgate.protocol.limits import BUFFERED_MAX, WINDOW_INITIAL
 from hushgate.protocol.mux import Mux
+from hushgate.protocol.stream import Stream
 from hushgate.protocol.upgrade import Admission
 from hushgate.server.door import Door
 from hushgate.server.login import Handshake
@@ -37,7 +39,6 @@ from hushgate.transports.tls import TlsServer
 
 _log = logger("server")
 _NEIGHBOURS_EVERY = 5.0
-_DRAIN_LOOK = 0.1
 _SHUTDOWN_AFTER, _SHUTDOWN_SPREAD = 500, 1000
 """Milliseconds after which clients come back when we end: a restart takes about that."""
 
@@ -66,6 +67,7 @@ class Server:
         self._certificate = Watch(self._certificate_files, self._reload_certificate)
         self._handshakes: set[Handshake] = set()
         self._tasks = Tasks("server")
+        self._quiet = asyncio.Event()
         self._seldom = Seldom(_log)
         self._workers = OldWorkers()
 
@@ -80,16 +82,19 @@ class Server:
         self._tasks.start("neighbours", self._watch_neighbours())
         _log.info("listening", door=self._door.address, tls=self._tls is not None, services=",".join(self.ports))
 
-    async def drain(self, hurry: asyncio.Event) -> None:
+    async def drain(self) -> None:
         """No new visitors; waits until the streams have ended, or `drain` seconds are over."""
         for port in self.ports.values():
             port.close()
-        until = time.monotonic() + self.config.timing.drain
-        while (left := self._streams()) and time.monotonic() < until and not hurry.is_set():
-            _log.info("draining", streams=left, seconds=round(until - time.monotonic()))
-            for _ in range(10):
-                if self._streams() and not hurry.is_set():
-                    await asyncio.sleep(_DRAIN_LOOK)
+        self._quiet.clear()
+        if self.streams:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.config.timing.drain):
+                    await self._quiet.wait()
+
+    def hurry(self) -> None:
+        """Cuts the draining short."""
+        self._quiet.set()
 
     async def stop(self) -> None:
         """Ends everything; clients are told when to come back."""
@@ -186,6 +191,7 @@ class Server:
     def _new_session(self, login: Login) -> Session:
         session = Session(os.urandom(16), login, self._new_mux, "")
         session.on_prove = self._on_prove
+        session.on_gone = self._on_gone
         return session
 
     def _new_mux(self, session: Session) -> Mux:
@@ -199,6 +205,10 @@ class Server:
             replay_limit=limits.replay,
             streams_max=limits.streams,
         )
+
+    def _on_gone(self, session: Session, stream: Stream) -> None:
+        if not self.streams:
+            self._quiet.set()
 
     def _on_prove(self, session: Session, payload: bytes) -> None:
         assert session.acceptor is not None
@@ -291,7 +301,9 @@ class Server:
         if port := self.ports.get(service):
             port.home_is_back()
 
-    def _streams(self) -> int:
+    @property
+    def streams(self) -> int:
+        """Streams of all sessions."""
         return sum(len(session.mux.streams) for session in self.registry.sessions)
 
     # The certificate.
@@ -333,8 +345,9 @@ def run(loaded: Loaded) -> int:
             await server.start()
             reload.start()
             await stop.wait()
-            _log.info("stopping: no new visitors", streams=server._streams())
-            await server.drain(stop.hurry)
+            _log.info("stopping: no new visitors", streams=server.streams)
+            stop.again(server.hurry)
+            await server.drain()
         finally:
             await reload.stop()
             await server.stop()
