@@ -74,6 +74,8 @@ def test_environment(read: Read) -> None:
     assert problem == "server.services.ssh.token: the environment variable SSH_TOKEN is not set"
     _, [problem] = read(server('token = "${SSH_TOKEN}"'), SSH_TOKEN=" ")
     assert "token: is empty" in problem
+    _, [problem] = read(server('token = "${SSH_TOKEN}"'), SSH_TOKEN="\udcff" * 30)
+    assert "token: is not UTF-8" in problem
 
 
 def test_default_token_is_the_fallback_only(read: Read) -> None:

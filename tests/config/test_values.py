@@ -67,6 +67,7 @@ def test_address(written: str, address: Address) -> None:
         ("http://host:22", "brackets"),
         ("a b:22", "host:port"),
         ("", "empty"),
+        ("h\0:1", "zero byte"),
         (22, "text in quotes, not a number"),
     ],
 )

@@ -56,16 +56,16 @@ def _document(path: Path, report: Report) -> tuple[dict[str, object], int] | Non
             raw = file.read()
             mode = path.stat().st_mode
     except OSError as error:
-        report.problems.append(f"{path}: cannot be read: {error.strerror}; name a configuration file that exists")
+        report.problem("", f"cannot be read: {error.strerror}; name a configuration file that exists")
         return None
     try:
         # A byte order mark is what some Windows editors leave; TOML knows none.
         return tomllib.loads(raw.decode("utf-8-sig").replace("\r\n", "\n")), mode
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        report.problems.append(f"{path}: line {line}: is not UTF-8 text; save the file as UTF-8")
+        report.problem("", f"line {line}: is not UTF-8 text; save the file as UTF-8")
     except tomllib.TOMLDecodeError as error:
-        report.problems.append(f"{path}: {_toml_reason(str(error), raw)}")
+        report.problem("", _toml_reason(str(error), raw))
     return None
 
 

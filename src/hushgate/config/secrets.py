@@ -26,6 +26,10 @@ def refusal(token: str) -> str | None:
         return "is empty; `hushgate token new` makes a token"
     if _PLACEHOLDER.fullmatch(token):
         return "is the placeholder of the article, which everybody knows; `hushgate token new` makes a token"
+    try:
+        token.encode()
+    except UnicodeEncodeError:  # from an environment variable that is not UTF-8
+        return "is not UTF-8 text; `hushgate token new` makes a token"
     return None
 
 
@@ -79,9 +83,7 @@ class Tokens:
     def done(self, path: Path, mode: int) -> None:
         """Warns about a file with tokens in it that others may read; `mode` is its st_mode."""
         if self._literal and self._posix and mode & stat.S_IROTH:
-            self._report.warnings.append(
-                f"{path}: every user of this machine may read its tokens; run: chmod o-r {path}"
-            )
+            self._report.warn("", f"every user of this machine may read its tokens; run: chmod o-r {path}")
 
     def _secret(self, table: Table, key: str, raw: str) -> Secret | None:
         missing = [name for name in _VARIABLE.findall(raw) if name not in self._environ]

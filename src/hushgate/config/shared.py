@@ -57,14 +57,16 @@ def ignored_seconds(table: Table, *keys: str) -> None:
 
 
 def existing_file(table: Table, key: str, written: str, base: Path) -> Path:
-    """The path of a file that the configuration names; that there is none is a problem."""
+    """The path of a file that the configuration names; that there is none is a problem.
+
+    A file that we may not see is left to whoever opens it, for then it is this machine that is wrong.
+    """
     path = base / written
     try:
-        missing = not path.exists()
+        if not path.exists():
+            table.problem(key, f"there is no file {path}")
+        elif path.is_dir():
+            table.problem(key, f"{path} is a directory")
     except OSError:
-        missing = False
-    if missing:
-        table.problem(key, f"there is no file {path}")
-    elif path.is_dir():
-        table.problem(key, f"{path} is a directory")
+        pass
     return path

@@ -17,7 +17,7 @@ D = TypeVar("D")
 
 
 class Report:
-    """What was found in one file; every line is `file: section.key: reason`."""
+    """What was found in one file; every line is `file: section.key: reason`, without the key when the file is meant."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -26,13 +26,18 @@ class Report:
         self.hints: list[str] = []
 
     def problem(self, where: str, reason: str) -> None:
-        self.problems.append(f"{self.file}: {where}: {reason}")
+        self.problems.append(self._line(where, reason))
 
     def warn(self, where: str, reason: str) -> None:
-        self.warnings.append(f"{self.file}: {where}: {reason}")
+        self.warnings.append(self._line(where, reason))
 
     def hint(self, where: str, reason: str) -> None:
-        self.hints.append(f"{self.file}: {where}: {reason}")
+        self.hints.append(self._line(where, reason))
+
+    def _line(self, where: str, reason: str) -> str:
+        line = ": ".join(part for part in (self.file, where, reason) if part)
+        # What the file holds may end up here, and then on a terminal.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 class Table:

@@ -26,13 +26,15 @@ def text(value: object) -> str:
         raise ValueError(f"must be text in quotes, not {kind(value)}")
     if not value.strip():
         raise ValueError("is empty")
+    if "\0" in value:
+        raise ValueError("holds a zero byte")
     return value
 
 
 def texts(value: object) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ValueError('must be a list of texts: ["…", "…"]')
-    return value
+    return [text(item) for item in value]
 
 
 def boolean(value: object) -> bool:
