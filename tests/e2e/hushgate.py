@@ -1,0 +1,95 @@
+"""The product as its users run it: `hushgate server FILE` and `hushgate client FILE`, real files, real ports."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.e2e.programs import Address, Program, Programs, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRON = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
+Start = Callable[[str, Sequence[str | Path], Mapping[str, str]], Program]
+
+
+def command(*arguments: str | Path) -> list[str | Path]:
+    """The command line of one hushgate command, on this interpreter."""
+    return [sys.executable, "-m", "hushgate", *arguments]
+
+
+def token(service: str) -> str:
+    """A token of a test: long enough, and another for every service."""
+    return (service.encode().hex() + "0123456789abcdef" * 4)[:64]
+
+
+def write(path: Path, text: str) -> Path:
+    """Replaces the file at once, as an editor does, readable for its owner alone."""
+    fresh = path.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(text)
+    fresh.replace(path)
+    return path
+
+
+@dataclass
+class Tunnel:
+    """A server and a client on this machine, and the two files they run.
+
+    `services`: name to the local address at home; each has a public port on 127.0.0.1. `remote`: where the client
+    dials, when not straight to the door (a relay, nginx). `settings`: lines of `[server]` and `[client]`.
+    """
+
+    programs: Programs
+    services: dict[str, Address]
+    remote: str = ""
+    server_settings: str = ""
+    client_settings: str = ""
+    client_tokens: dict[str, str] = field(default_factory=dict)
+    door: int = field(default_factory=free_port)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    ports: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ports = {name: free_port() for name in self.services}
+        self.directory = self.programs.directory
+        self.server_file = self.directory / "server.toml"
+        self.client_file = self.directory / "client.toml"
+
+    def address(self, service: str) -> Address:
+        """Where visitors of the service arrive."""
+        return ("127.0.0.1", self.ports[service])
+
+    def start(self) -> "Tunnel":
+        """Writes the files and starts both; on return every public port listens (home may still be on its way)."""
+        self.write_server()
+        self.write_client()
+        self.server = self.programs.start("server", command("server", self.server_file), {**ENVIRON, **self.environ})
+        for port in (self.door, *self.ports.values()):
+            self.server.wait_listening(("127.0.0.1", port))
+        self.client = self.programs.start("client", command("client", self.client_file), {**ENVIRON, **self.environ})
+        return self
+
+    def write_server(self, services: Sequence[str] | None = None) -> None:
+        lines = ["[server]", f'bind_addr = "127.0.0.1:{self.door}"', self.server_settings]
+        for name in self.services if services is None else services:
+            port = self.ports.setdefault(name, free_port())
+            lines += [f"[server.services.{name}]", f'token = "{token(name)}"', f'bind_addr = "127.0.0.1:{port}"']
+        write(self.server_file, "\n".join(lines) + "\n")
+
+    def write_client(self, services: Sequence[str] | None = None) -> None:
+        remote = self.remote or f"ws://127.0.0.1:{self.door}/"
+        lines = ["[client]", f'remote_addr = "{remote}"', self.client_settings]
+        for name in self.services if services is None else services:
+            host, port = self.services[name]
+            lines += [f"[client.services.{name}]", f'token = "{self.client_tokens.get(name, token(name))}"']
+            lines += [f'local_addr = "{host}:{port}"']
+        write(self.client_file, "\n".join(lines) + "\n")
+
+
+def established(port: int) -> int:
+    """ESTABLISHED IPv4 connections of this network namespace whose remote port is `port`, counted in the kernel."""
+    found = 0
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, remote, state, *_ = line.split()
+        found += state == "01" and int(remote.rpartition(":")[2], 16) == port
+    return found

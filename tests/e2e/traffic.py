@@ -1,0 +1,173 @@
+"""Bytes that can be checked: local services at home and visitors, with a digest of everything in both directions."""
+
+import hashlib
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tests.e2e.programs import Address
+
+_BLOCK = random.Random(20261122).randbytes(256 * 1024)
+_HEAD = struct.Struct(">QQ")
+
+
+def feed(seed: int, size: int) -> Iterator[bytes]:
+    """`size` bytes that differ at every position of the stream: a lost, doubled or swapped piece changes the digest."""
+    turn = seed * 7919 % len(_BLOCK)
+    while size:
+        piece = (_BLOCK[turn:] + _BLOCK[:turn])[:size]
+        yield piece
+        size -= len(piece)
+        turn = (turn + 104_729) % len(_BLOCK)
+
+
+def digest_of(seed: int, size: int) -> bytes:
+    digest = hashlib.sha256()
+    for piece in feed(seed, size):
+        digest.update(piece)
+    return digest.digest()
+
+
+@contextmanager
+def serving(handle: Callable[[socket.socket], None]) -> Iterator[Address]:
+    """A local service: `handle` runs in a thread for every connection. Yields its address."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    held: list[socket.socket] = []
+
+    def one(connection: socket.socket) -> None:
+        try:
+            handle(connection)
+        except OSError:
+            pass
+        finally:
+            connection.close()
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            held.append(connection)
+            threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()
+    finally:
+        # shutdown, for close does not wake a thread in accept().
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()
+        for connection in held:
+            connection.close()
+
+
+def echo(connection: socket.socket) -> None:
+    """Sends back what comes and passes the half-close on."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while data := connection.recv(65536):
+        connection.sendall(data)
+
+
+def swap(connection: socket.socket) -> None:
+    """Reads (seed, size), sends that feed, meanwhile reads to the end, then sends the SHA-256 of what it read."""
+    seed, size = _HEAD.unpack(receive(connection, _HEAD.size))
+    read = hashlib.sha256()
+
+    def drain() -> None:
+        while data := connection.recv(262_144):
+            read.update(data)
+
+    reader = threading.Thread(target=drain, daemon=True)
+    reader.start()
+    for piece in feed(seed + 1, size):
+        connection.sendall(piece)
+    reader.join()
+    connection.sendall(read.digest())
+    connection.shutdown(socket.SHUT_WR)
+
+
+def exchange(address: Address, size: int, seed: int = 1, timeout: float = 120.0) -> None:
+    """Sends `size` bytes to a `swap` service and reads as many, both at once. Raises AssertionError on a wrong byte."""
+    with socket.create_connection(address, 10.0) as visitor:
+        visitor.settimeout(timeout)
+        visitor.sendall(_HEAD.pack(seed, size))
+        failed: list[OSError] = []
+
+        def send() -> None:
+            try:
+                for piece in feed(seed, size):
+                    visitor.sendall(piece)
+                visitor.shutdown(socket.SHUT_WR)
+            except OSError as error:
+                failed.append(error)
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        digest, got = hashlib.sha256(), 0
+        tail = b""
+        while data := visitor.recv(262_144):
+            got += len(data)
+            data = tail + data
+            tail = data[-32:]
+            digest.update(data[:-32])
+        sender.join()
+    assert not failed, f"stream {seed}: sending broke with {failed[0]!r}"
+    assert got == size + 32, f"stream {seed}: {got} bytes came instead of {size + 32}"
+    assert digest.digest() == digest_of(seed + 1, size), f"stream {seed}: the bytes towards the visitor differ"
+    assert tail == digest_of(seed, size), f"stream {seed}: the bytes towards home differ"
+
+
+def exchange_many(address: Address, count: int, size: int, timeout: float = 120.0) -> None:
+    """`count` exchanges at once, each of its own bytes; every failure is told."""
+    failures: list[str] = []
+
+    def one(seed: int) -> None:
+        try:
+            exchange(address, size, seed, timeout)
+        except (AssertionError, OSError) as error:
+            failures.append(f"stream {seed}: {error!r}")
+
+    threads = [threading.Thread(target=one, args=(3 * number,), daemon=True) for number in range(1, count + 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, "\n".join(failures[:5])
+
+
+def receive(connection: socket.socket, size: int) -> bytes:
+    """Exactly `size` bytes; AssertionError when the connection ends before."""
+    data = bytearray()
+    while len(data) < size:
+        piece = connection.recv(size - len(data))
+        assert piece, f"the connection ended after {len(data)} of {size} bytes"
+        data += piece
+    return bytes(data)
+
+
+def round_trips(address: Address, count: int, every: float, timeout: float = 30.0) -> list[float]:
+    """Seconds that each of `count` one-byte echoes took, one sent `every` seconds."""
+    taken = []
+    with socket.create_connection(address, 10.0) as visitor:
+        visitor.settimeout(timeout)
+        visitor.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        start = time.monotonic()
+        for number in range(count):
+            time.sleep(max(0.0, start + number * every - time.monotonic()))
+            sent = time.monotonic()
+            visitor.sendall(b"k")
+            receive(visitor, 1)
+            taken.append(time.monotonic() - sent)
+    return taken
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
