@@ -6,9 +6,9 @@
                    └─▶ upgrade with a proof: 101, and somebody else reads on
 
 nginx's clocks: `silent` runs from accept, or from the first byte of a later request, to the end of the head;
-`keepalive` between requests; `linger` while it discards a body (`linger_total` in all) or reads on after its last answer. When a
-clock runs out the connection ends without another byte, under TLS without close_notify. A socket that is closed over
-unread bytes would send a reset where nginx sends none; so those are read on.
+`keepalive` between requests; `linger` while it discards a body (`linger_total` in all) or reads on after its last
+answer. When a clock runs out the connection ends without another byte, under TLS without close_notify. A socket that
+is closed over unread bytes would send a reset where nginx sends none; so those are read on.
 
 A stranger whose proof is not accepted takes the same path as one without a proof, at the same cost but for the guard's
 look.
@@ -170,13 +170,13 @@ class Stranger:
     def _respond(self, head: Head, rest: bytes) -> int:
         """Answers a request whose body begins with `rest`. Returns how much of `rest` was of that body."""
         decoy, now = self._house.decoy, time.time()
-        if self._plain_to_tls:
-            self._finish(decoy.plain_to_tls(head, now), unread=bool(rest))
-            return 0
-        if self._upgrade(head, now):
+        if not self._plain_to_tls and self._upgrade(head, now):
             return 0
         used = self._reader.skip(rest) if head.body else 0
-        answer = decoy.answer(head, now, requests=self._requests, body_ok=used is not None)
+        if self._plain_to_tls:
+            answer = decoy.plain_to_tls(head, now)
+        else:
+            answer = decoy.answer(head, now, requests=self._requests, body_ok=used is not None)
         if used is not None and not self._reader.finished:
             self._send(answer.data)
             self._keep, self._discarding = answer.keep, True
@@ -186,7 +186,8 @@ class Stranger:
             self._send(answer.data)
             self._next()
         else:
-            self._finish(answer, unread=head.body or used is None or used < len(rest))
+            read = used is not None and used == len(rest) and (self._plain_to_tls or not head.body)
+            self._finish(answer, unread=not read)
         return used or 0
 
     def _discard(self, data: bytes) -> int:
@@ -237,13 +238,14 @@ class Stranger:
             return
         self._send(answer.data)
         self._closing = True
+        slowly = unread or answer.linger or self._more()
         pipe.close()
         self._at(self._loop.time() + self._house.timing.linger)
         if pipe.buffered:
             return
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
-        if not (unread or answer.linger or self._more()):
+        if not slowly:
             pipe.abort("answered")
 
     def _more(self) -> bool:

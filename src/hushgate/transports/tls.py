@@ -111,6 +111,8 @@ def _server_context(cert: Path, key: Path) -> ssl.SSLContext:
     context.set_ciphers("HIGH:!aNULL:!MD5")
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.sni_callback = lambda _socket, _name, _context: None
+    # aiofastnet 1.2's own engine has no object for that callback: any ClientHello would crash the process.
+    vars(context)["_aiofastnet_force_fallback_ssl"] = True
     context.set_alpn_protocols(["http/1.1", "http/1.0", "http/0.9"])
     _require_readable(cert)
     _require_readable(key)
