@@ -86,9 +86,12 @@ class Stranger:
         self._discarding = False
         self._closing = False
         self._left = False
+        self._watching = False
+        """Only the first byte is waited for; afterwards the socket belongs to a transport."""
 
     def watch(self, ready: Callable[["Stranger"], None]) -> None:
         """Calls `ready` when the first byte is there to tell TLS from plain HTTP."""
+        self._watching = True
         self._loop.add_reader(self._sock, self._peek, ready)
         self._at(self._deadline)
 
@@ -106,6 +109,9 @@ class Stranger:
         except asyncio.CancelledError:
             self._leave()
             raise
+        if self._left:
+            self._pipe.abort("dropped at the door")
+            return
         self._at(self._deadline)
         self._pipe.switch(self)
 
@@ -116,10 +122,10 @@ class Stranger:
             self._sock.shutdown(socket.SHUT_WR)
         if self._pipe is not None:
             self._pipe.abort("dropped at the door")
-        else:
+        elif self._watching:
             self._loop.remove_reader(self._sock)
             self._sock.close()
-            self._leave()
+        self._leave()
 
     def received(self, view: memoryview) -> int:
         data = bytes(view)
@@ -151,6 +157,7 @@ class Stranger:
             self.drop()
             return
         self._loop.remove_reader(self._sock)
+        self._watching = False
         self._stop_clock()
         self._plain_to_tls = first[0] != _TLS_HANDSHAKE and not first[0] & _SSL2
         self.idle = False
@@ -215,16 +222,17 @@ class Stranger:
         asks = any(b"upgrade" in value.lower() for value in head.headers.get(b"connection", ()))
         if protocol not in (b"websocket", b"hushgate") or not asks or self._pipe is None:
             return False
-        accept = _websocket_accept(head) if protocol == b"websocket" else b""
-        fits = head.method == b"GET" and head.version >= 1001 and not head.body and accept is not None
+        websocket = protocol == b"websocket"
+        fits = head.method == b"GET" and head.version >= 1001 and not head.body and (not websocket or _keyed(head))
         admission = self._house.gate(_blob(head), self.peer) if fits else None
         if admission is None:
             self._house.refused(self, head)
             return False
-        self._send(self._house.decoy.switching(protocol, accept or b"", now))
+        accept = accept_key((head.first(b"sec-websocket-key") or b"").decode()).encode() if websocket else b""
+        self._send(self._house.decoy.switching(protocol, accept, now))
         self._leave()
         pipe = self._pipe
-        self._house.admit(WebSocketPipe(pipe, None) if protocol == b"websocket" else pipe, admission)
+        self._house.admit(WebSocketPipe(pipe, None) if websocket else pipe, admission)
         return True
 
     def _send(self, data: bytes) -> None:
@@ -282,13 +290,10 @@ def _blob(head: Head) -> bytes | None:
         return None
 
 
-def _websocket_accept(head: Head) -> bytes | None:
-    """The answer to a valid Sec-WebSocket-Key (RFC 6455 §4.2.1), None without one."""
-    key = head.first(b"sec-websocket-key") or b""
+def _keyed(head: Head) -> bool:
+    """Whether the request has a valid Sec-WebSocket-Key and version (RFC 6455 §4.2.1)."""
     try:
-        size = len(base64.b64decode(key, validate=True))
+        size = len(base64.b64decode(head.first(b"sec-websocket-key") or b"", validate=True))
     except binascii.Error:
-        return None
-    if size != 16 or head.first(b"sec-websocket-version") != b"13":
-        return None
-    return accept_key(key.decode()).encode()
+        return False
+    return size == 16 and head.first(b"sec-websocket-version") == b"13"

@@ -1,0 +1,194 @@
+"""Strangers see nginx: the same bytes, the same ends, the same clocks."""
+
+import asyncio
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hushgate.config.model import Address
+from hushgate.server.door import Door
+from hushgate.server.stranger import DoorTiming
+from hushgate.transports.tls import TlsServer
+from tests.aio import run
+from tests.server.article import Seen, connect, look, nginx, read
+from tests.server.probes import ON_TLS_PORT, PROBES, request
+from tests.transports.certificates import write_pair
+
+FAST = DoorTiming(silent=0.4, keepalive=0.7, linger=0.3, linger_total=0.8)
+
+
+def closed(timing: DoorTiming | None = None, tls: TlsServer | None = None) -> Door:
+    """A door that lets nobody in."""
+    return Door(Address("127.0.0.1", 0), tls, lambda _blob, _peer: None, lambda _pipe, _admission: None, timing=timing)
+
+
+def all_of(port: int, probes: dict[str, bytes], trust: Path | None) -> dict[str, Seen]:
+    with ThreadPoolExecutor(16) as pool:
+        return dict(zip(probes, pool.map(lambda data: look(port, data, trust), probes.values()), strict=True))
+
+
+@pytest.mark.system
+def test_answers_and_ends_are_those_of_nginx(tmp_path: Path) -> None:
+    pair = write_pair(tmp_path, "your-domain.com")
+
+    async def ours(probes: dict[str, bytes], trust: Path | None) -> dict[str, Seen]:
+        door = closed(tls=TlsServer(*pair))
+        await door.start()
+        try:
+            return await asyncio.to_thread(all_of, door.address.port, probes, trust)
+        finally:
+            await door.stop()
+
+    assert len(PROBES) > 200
+    with nginx(tmp_path, pair) as port:
+        for probes, trust in ((PROBES, pair[0]), (ON_TLS_PORT, None)):
+            expected = all_of(port, probes, trust)
+            seen = run(ours(probes, trust))
+            assert {name: (seen[name], expected[name]) for name in probes if seen[name] != expected[name]} == {}
+
+
+@pytest.mark.system
+def test_a_refused_upgrade_is_answered_as_without_it(tmp_path: Path) -> None:
+    pair = write_pair(tmp_path, "your-domain.com")
+    headers = (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13")
+    key = b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    upgrades = [request(b"GET %s HTTP/1.1", *headers, key, proof) for proof in (b"Authorization: Bearer AAAA", b"X: y")]
+
+    async def check() -> None:
+        door = closed(tls=TlsServer(*pair))
+        await door.start()
+        for path in (b"/", b"/health", b"/other"):
+            plain = await asyncio.to_thread(look, door.address.port, request(b"GET %s HTTP/1.1" % path), pair[0])
+            for upgrade in upgrades:
+                seen = await asyncio.to_thread(look, door.address.port, upgrade.replace(b"%s", path), pair[0])
+                assert seen == plain
+        await door.stop()
+
+    run(check())
+
+
+def test_through_nginx_a_refused_upgrade_sees_the_json(tmp_path: Path) -> None:
+    pair = write_pair(tmp_path, "your-domain.com")
+    upgrade = (b"Connection: upgrade", b"Upgrade: websocket")
+
+    async def check() -> None:
+        door = closed()
+        await door.start()
+        with nginx(tmp_path, pair, door.address.port) as port:
+            for extra in ((), (b"Authorization: Bearer AAAA",)):
+                data = request(b"GET / HTTP/1.1", *upgrade, *extra)
+                seen = await asyncio.to_thread(look, port, data, pair[0])
+                assert seen.data == (
+                    b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: -\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: 33\r\nConnection: keep-alive\r\n"
+                    b"Strict-Transport-Security: max-age=31536000\r\n\r\n"
+                    b'{"status":"ok","version":"1.0.0"}'
+                )
+        await door.stop()
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("data", "seconds", "answered"),
+    [
+        (b"", FAST.silent, False),
+        (b"G", FAST.silent, False),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n", FAST.silent, False),
+        (request(b"GET / HTTP/1.1"), FAST.keepalive, True),
+        (request(b"POST / HTTP/1.1", b"Content-Length: 9", body=b"a"), FAST.linger, True),
+    ],
+)
+@pytest.mark.parametrize("secure", [False, True])
+def test_clocks_end_a_connection_without_a_word(
+    tmp_path: Path, data: bytes, seconds: float, answered: bool, secure: bool
+) -> None:
+    pair = write_pair(tmp_path, "your-domain.com")
+
+    def visit(port: int) -> tuple[Seen, float]:
+        with connect(port, pair[0] if secure else None) as sock:
+            started = time.monotonic()
+            sock.settimeout(5)
+            sock.sendall(data)
+            return read(sock), time.monotonic() - started
+
+    async def check() -> None:
+        door = closed(FAST, TlsServer(*pair) if secure else None)
+        await door.start()
+        seen, took = await asyncio.to_thread(visit, door.address.port)
+        assert bool(seen.data) == answered
+        assert seen.end == ("SSLEOFError" if secure else "end")
+        assert seconds - 0.15 < took < seconds + 0.25
+        await door.stop()
+        assert door.strangers == 0
+
+    run(check())
+
+
+def test_a_body_that_trickles_ends_at_the_total(tmp_path: Path) -> None:
+    def visit(port: int) -> float:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            started = time.monotonic()
+            sock.sendall(request(b"POST / HTTP/1.1", b"Content-Length: 900"))
+            sock.settimeout(0.1)
+            assert sock.recv(65536)
+            while True:
+                sock.sendall(b"a")
+                try:
+                    if not sock.recv(65536):
+                        return time.monotonic() - started
+                except TimeoutError:
+                    continue
+
+    async def check() -> None:
+        door = closed(FAST)
+        await door.start()
+        took = await asyncio.to_thread(visit, door.address.port)
+        assert FAST.linger + 0.2 < took < FAST.linger_total + 0.4
+        await door.stop()
+
+    run(check())
+
+
+def test_the_end_is_never_a_reset() -> None:
+    def visit(port: int) -> Seen:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.settimeout(3)
+            sock.sendall(b"\x00" * 3000)
+            seen = read(sock)
+            for _ in range(5):
+                sock.sendall(b"more")
+            assert sock.recv(10) == b""
+            return seen
+
+    async def check() -> None:
+        door = closed(FAST)
+        await door.start()
+        seen = await asyncio.to_thread(visit, door.address.port)
+        assert seen.end == "end"
+        assert seen.data.startswith(b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n")
+        await door.stop()
+
+    run(check())
+
+
+def test_many_requests_at_once_wait_for_a_slow_reader() -> None:
+    count = 900
+
+    def visit(port: int) -> Seen:
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.settimeout(0.5)
+            sock.sendall(count * request(b"GET /missing HTTP/1.1"))
+            return read(sock)
+
+    async def check() -> None:
+        door = closed()
+        await door.start()
+        seen = await asyncio.to_thread(visit, door.address.port)
+        assert seen.data.count(b"HTTP/1.1 404 Not Found\r\n") == count
+        await door.stop()
+
+    run(check())
