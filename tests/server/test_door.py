@@ -303,7 +303,7 @@ def test_without_descriptors_those_inside_go_on_and_the_log_stays_short() -> Non
             inside.sendall(request(b"GET /health HTTP/1.1"))
             asked = time.monotonic()
             until(inside, b'{"status":"healthy"}')
-            assert time.monotonic() - asked < 0.5
+            assert time.monotonic() - asked < 2
             time.sleep(0.1)
         for sock in crowd:
             sock.close()

@@ -25,29 +25,36 @@ def closed(timing: DoorTiming | None = None, tls: TlsServer | None = None) -> Do
     return Door(Address("127.0.0.1", 0), tls, lambda _blob, _peer: None, lambda _pipe, _admission: None, timing=timing)
 
 
-def all_of(port: int, probes: dict[str, bytes], trust: Path | None) -> dict[str, Seen]:
+def all_of(port: int, probes: dict[str, bytes], trust: Path | None, wait: float = 0.3) -> dict[str, Seen]:
     with ThreadPoolExecutor(16) as pool:
-        return dict(zip(probes, pool.map(lambda data: look(port, data, trust), probes.values()), strict=True))
+        return dict(
+            zip(probes, pool.map(lambda data: look(port, data, trust, wait=wait), probes.values()), strict=True)
+        )
 
 
 @pytest.mark.system
 def test_answers_and_ends_are_those_of_nginx(tmp_path: Path) -> None:
     pair = write_pair(tmp_path, "your-domain.com")
 
-    async def ours(probes: dict[str, bytes], trust: Path | None) -> dict[str, Seen]:
+    async def ours(probes: dict[str, bytes], trust: Path | None, wait: float) -> dict[str, Seen]:
         door = closed(tls=TlsServer(*pair))
         await door.start()
         try:
-            return await asyncio.to_thread(all_of, door.address.port, probes, trust)
+            return await asyncio.to_thread(all_of, door.address.port, probes, trust, wait)
         finally:
             await door.stop()
+
+    def differences(probes: dict[str, bytes], trust: Path | None, wait: float) -> dict[str, tuple[Seen, Seen]]:
+        expected = all_of(port, probes, trust, wait)
+        seen = run(ours(probes, trust, wait))
+        return {name: (seen[name], expected[name]) for name in probes if seen[name] != expected[name]}
 
     assert len(PROBES) > 200
     with nginx(tmp_path, pair) as port:
         for probes, trust in ((PROBES, pair[0]), (ON_TLS_PORT, None)):
-            expected = all_of(port, probes, trust)
-            seen = run(ours(probes, trust))
-            assert {name: (seen[name], expected[name]) for name in probes if seen[name] != expected[name]} == {}
+            # On a busy machine 0.3 s may be too short for an answer: what differs is asked again, with patience.
+            hasty = differences(probes, trust, 0.3)
+            assert differences({name: probes[name] for name in hasty}, trust, 3) == {}
 
 
 @pytest.mark.system
