@@ -49,6 +49,8 @@ REPLAY_DETACHED_LIMIT: Final = 64 * MIB
 STREAMS_MAX: Final = 16_384
 BUFFERED_MAX: Final = 128 * MIB
 """Bytes received and not yet taken, in a process (or an eighth of its memory, when that is less)."""
+BACKLOG_PIECE: Final = 4 * KIB
+"""What waits unread is joined up to this size, so that an object's overhead stays a small share."""
 
 QUANTUM_MIN: Final = 4 * KIB
 QUANTUM_TIME: Final = 0.010
@@ -57,8 +59,11 @@ PULL_BUDGET: Final = 256 * KIB
 """Most that is chosen for one write to the pipe."""
 FAIR_BATCHES: Final = 2
 
-CAP_START: Final = 256 * KIB
-CAP_MIN: Final = 64 * KIB
+QUANTUM_START: Final = 16 * KIB
+"""Before the rate is known."""
+CAP_START: Final = 64 * KIB
+CAP_MIN: Final = 16 * KIB
+"""130 ms at 1 Mbit/s."""
 CAP_GAIN: Final = 1.25
 CAP_SLACK: Final = 0.020
 """Covers the receiver's ACK_DELAY and one scheduling turn at each end."""

@@ -6,12 +6,17 @@ no option of our socket reaches. What we can do is not to fill it: keep in fligh
 windowed minimum, both from ACKs, which carry how long the receiver held them back. A sample taken while we had little
 to send says nothing about the path's limit, so it may only raise the rate.
 
-A minimum that is never refreshed would grow with our own queue and the cap with it. When a whole window passed
-without a round trip near the minimum, `cap` is halved for a moment (`probing`) and the smallest round trip seen then
-is the new minimum.
+At the start the cap doubles each round trip, like TCP's window, but only while the round trips show no queue: on a slow
+path a few doublings are seconds.
+
+Rate × round trip = flight, always: from a full path alone nobody can tell a slower one from a longer one, and a
+minimum that is never refreshed would grow with our own queue, the cap with it. So now and then we look (`probing`):
+the flight falls to half of what the path holds at the latest rate, and the round trip of what is sent then is the new
+minimum. That is done after ten seconds in which no round trip came near the minimum, and at once when all of them are
+longer than our own queue explains. When it shows that the path became longer, the start is repeated.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hushgate.protocol.limits import (
     CAP_GAIN,
@@ -21,15 +26,20 @@ from hushgate.protocol.limits import (
     MIN_RTT_WINDOW,
     PAYLOAD_MAX,
     QUANTUM_MIN,
+    QUANTUM_START,
     QUANTUM_TIME,
     RATE_WINDOW,
 )
 
-_STARTUP_GROWTH = 1.25
-_STARTUP_ROUNDS = 3
-_RATE_RTTS = 10
-_NEAR = 1.1
-_NEAR_FLOOR = 0.001
+_STARTUP_GROWTH: Final = 1.25
+_STARTUP_ROUNDS: Final = 3
+_RATE_RTTS: Final = 10
+_NEAR: Final = 1.1
+_NEAR_FLOOR: Final = 0.001
+_EXPLAINED: Final = 1.5
+"""Round trips beyond this times what the cap allows for are not our queue."""
+_LONGER: Final = 1.5
+"""A minimum that grew by this is a path that became longer."""
 
 
 class Snapshot(NamedTuple):
@@ -50,17 +60,21 @@ class Pace:
         self._flat_rounds = 0
         self._round_end = 0
         self._round_rate = 0.0
+        self._round_low = float("inf")
         self._delivered = 0
         self._delivered_at = now
         self._rates = [0.0, 0.0]
         self._rates_at = now
-        self._probe_until = 0.0
+        self._latest = 0.0
+        self._probe_sent_at = float("inf")
         self._low = float("inf")
-        self._refreshed_at = now
+        self._near_at = now
+        self._explained_at = now
+        self.probing = False
         self.min_rtt = float("inf")
         self.srtt = 0.0
         self.cap = self._startup
-        self.quantum = PAYLOAD_MAX
+        self.quantum = QUANTUM_START
 
     @property
     def rate(self) -> float:
@@ -68,14 +82,18 @@ class Pace:
         return max(self._rates)
 
     @property
-    def probing(self) -> bool:
-        return self._probe_until > 0
+    def starting(self) -> bool:
+        """Whether the path's limit is still unknown."""
+        return self._startup > 0
 
     def snapshot(self, now: float, *, idle: bool, limited: bool) -> Snapshot:
         """For a message that leaves now; `idle` says that nothing is in flight, `limited` that the cap holds us
         back."""
         if idle:
             self._delivered_at = now
+            self._explained_at = now
+        if self.probing and self._probe_sent_at > now:
+            self._probe_sent_at = now
         return Snapshot(now, self._delivered, self._delivered_at, limited)
 
     def acked(self, nbytes: int, last: Snapshot, hold: float, now: float) -> None:
@@ -83,37 +101,52 @@ class Pace:
         self._delivered += nbytes
         elapsed = now - last.delivered_at
         self._delivered_at = now
-        self._round_trip(max(1e-6, now - last.sent_at - hold), now)
+        self._round_trip(max(1e-6, now - last.sent_at - hold), last, now)
         if elapsed > 0:
             self._sample((self._delivered - last.delivered) / elapsed, last.limited, now)
-        if self._startup and last.delivered >= self._round_end:
+        if last.delivered >= self._round_end and last.limited:
             self._next_round()
         self._update()
 
-    def _round_trip(self, rtt: float, now: float) -> None:
+    def _round_trip(self, rtt: float, last: Snapshot, now: float) -> None:
         self.srtt = rtt if not self.srtt else self.srtt + (rtt - self.srtt) / 8
         if rtt <= self.min_rtt * _NEAR + _NEAR_FLOOR:
-            self._refreshed_at = now
+            self._near_at = now
+        if rtt <= _EXPLAINED * CAP_GAIN * (self.min_rtt + CAP_SLACK) or not last.limited or self.starting:
+            self._explained_at = now
         self.min_rtt = min(self.min_rtt, rtt)
+        self._round_low = min(self._round_low, rtt)
         if self.probing:
-            self._low = min(self._low, rtt)
-            if now >= self._probe_until:
-                self._probe_until = 0.0
-                self.min_rtt = self._low
-                self._refreshed_at = now
-        elif now - self._refreshed_at > MIN_RTT_WINDOW:
-            self._probe_until = now + 2 * self.srtt
-            self._low = rtt
+            if last.sent_at >= self._probe_sent_at:
+                self._low = min(self._low, rtt)
+                if last.sent_at > self._probe_sent_at:
+                    self._probed(now)
+        elif now - self._near_at > MIN_RTT_WINDOW or now - self._explained_at > max(RATE_WINDOW, 2 * self.srtt):
+            self.probing = True
+            self._probe_sent_at = self._low = float("inf")
+
+    def _probed(self, now: float) -> None:
+        self.probing = False
+        if self._low > self.min_rtt * _LONGER:
+            self._startup = self.cap
+            self._flat_rounds, self._round_rate = 0, 0.0
+        self.min_rtt = self._low
+        self._near_at = self._explained_at = now
 
     def _sample(self, rate: float, limited: bool, now: float) -> None:
         if now - self._rates_at > max(RATE_WINDOW, _RATE_RTTS * self.srtt) and limited:
             self._rates = [self._rates[1], 0.0]
             self._rates_at = now
         if limited or rate > self.rate:
+            self._latest = rate
             self._rates[1] = max(self._rates[1], rate)
 
     def _next_round(self) -> None:
+        """A message that left after the round began was acknowledged: the next begins."""
+        low, self._round_low = self._round_low, float("inf")
         self._round_end = self._delivered
+        if not self.starting:
+            return
         if self.rate < self._round_rate * _STARTUP_GROWTH:
             self._flat_rounds += 1
             if self._flat_rounds >= _STARTUP_ROUNDS:
@@ -122,14 +155,16 @@ class Pace:
         else:
             self._flat_rounds = 0
             self._round_rate = self.rate
-        self._startup = min(2 * self._startup, self._ceiling)
+        if low <= CAP_GAIN * (self.min_rtt + CAP_SLACK):
+            self._startup = min(2 * self._startup, self._ceiling)
 
     def _update(self) -> None:
         rate = self.rate
         cap = int(CAP_GAIN * rate * (self.min_rtt + CAP_SLACK))
         if self.probing:
-            cap = int(rate * self.min_rtt / 2)
-        elif self._startup:
+            cap = int(self._latest * self.min_rtt / 2)
+        elif self.starting:
             cap = max(cap, self._startup)
         self.cap = max(CAP_MIN, min(cap, self._ceiling))
-        self.quantum = max(QUANTUM_MIN, min(int(rate * QUANTUM_TIME), PAYLOAD_MAX)) if rate else PAYLOAD_MAX
+        smallest = QUANTUM_START if self.starting else QUANTUM_MIN
+        self.quantum = max(smallest, min(int(rate * QUANTUM_TIME), PAYLOAD_MAX))

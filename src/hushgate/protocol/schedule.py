@@ -11,16 +11,26 @@ from collections import deque
 from hushgate.protocol.limits import FAIR_BATCHES, MESSAGE_MAX
 from hushgate.protocol.stream import Stream
 
+_TRIFLE = 1024
+"""Not worth a frame of its own."""
+
 
 class Schedule:
     """The streams that have something to send and the credit for it."""
 
-    __slots__ = ("_busy", "_fresh", "_overtaken")
+    __slots__ = ("_before", "_busy", "_fresh", "_interrupted", "_overtaken", "_overtaking", "rest")
 
     def __init__(self) -> None:
         self._fresh: deque[Stream] = deque()
         self._busy: deque[Stream] = deque()
         self._overtaken = 0
+        """Bytes of fresh streams that left since a busy one had its turn."""
+        self._before = 0
+        """`_overtaken` before the latest turn."""
+        self._overtaking = False
+        self._interrupted: tuple[Stream, int] | None = None
+        self.rest = 0
+        """What is left of the quantum of the stream that `next` gave, when it had a part of it already; else 0."""
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._busy)
@@ -31,30 +41,54 @@ class Schedule:
         self._fresh.append(stream)
 
     def next(self) -> Stream | None:
-        """Takes the stream whose turn it is off the schedule (`listed` stays set until the caller decides)."""
+        """Takes the stream whose turn it is off the schedule, so that one which becomes ready during its own turn is
+        not overlooked."""
+        self._before = self._overtaken
         if self._fresh and (not self._busy or self._overtaken < FAIR_BATCHES * MESSAGE_MAX):
-            return self._fresh.popleft()
-        if self._busy:
+            stream = self._fresh.popleft()
+            self._overtaking = bool(self._busy)
+            self.rest = 0
+        elif self._busy:
+            stream = self._busy.popleft()
+            self._overtaking = False
             self._overtaken = 0
-            return self._busy.popleft()
-        return None
+            self.rest = 0
+            if self._interrupted:
+                kept, rest = self._interrupted
+                self._interrupted = None
+                self.rest = rest if kept is stream else 0
+        else:
+            return None
+        stream.listed = False
+        return stream
 
     def sent(self, n: int) -> None:
-        """`n` bytes left for a stream that `next` gave."""
-        self._overtaken += n
+        """`n` bytes left for the stream that `next` gave."""
+        if self._overtaking:
+            self._overtaken += n
 
-    def again(self, stream: Stream) -> None:
-        """`stream` used its quantum and has more."""
-        self._busy.append(stream)
-
-    def give_back(self, stream: Stream) -> None:
-        """Its turn came and nothing could leave: it keeps its place."""
-        self._fresh.appendleft(stream)
+    def again(self, stream: Stream, rest: int = 0) -> None:
+        """`stream` has more. `rest` is what is left of its quantum: more than a trifle when the message was full before
+        that, and then its turn goes on in the next one."""
+        stream.listed = True
+        if rest <= _TRIFLE:
+            self._busy.append(stream)
+        else:
+            self._busy.appendleft(stream)
+            self._interrupted = stream, rest
+            self._overtaken = max(self._overtaken, self._before)
 
     def discard(self, stream: Stream) -> None:
-        """Forgets a stream that was reset."""
+        """Forgets a stream that may not or need not send."""
         if stream.listed:
             stream.listed = False
             for queue in (self._fresh, self._busy):
                 if stream in queue:
                     queue.remove(stream)
+
+    def clear(self) -> None:
+        """Forgets all streams."""
+        for queue in (self._fresh, self._busy):
+            for stream in queue:
+                stream.listed = False
+            queue.clear()
