@@ -16,9 +16,10 @@ _GROWTH_RTTS: Final = 2
 
 
 class Growth:
-    """What the windows of one session have grown beyond the initial one, in bytes, and the limit of that."""
+    """What the windows of one session have grown beyond `initial`, in bytes, and the limit of that."""
 
-    def __init__(self, budget: int = GROWTH_BUDGET) -> None:
+    def __init__(self, initial: int = WINDOW_INITIAL, budget: int = GROWTH_BUDGET) -> None:
+        self._initial = initial
         self._budget = budget
         self.used = 0
 
@@ -36,12 +37,12 @@ class Growth:
 
     def leave(self, stream: Stream) -> None:
         """`stream` ended or fell idle: its growth is free for others. What the peer still holds, it may use."""
-        self.used -= max(0, stream.window - WINDOW_INITIAL)
-        stream.window = min(stream.window, WINDOW_INITIAL)
+        self.used -= stream.window - self._initial
+        stream.window = self._initial
 
     def idle(self, stream: Stream, now: float) -> bool:
         """Whether a grown stream received nothing for so long that its growth goes back."""
-        return stream.window > WINDOW_INITIAL and now - stream.active_at > GROWTH_IDLE
+        return stream.window > self._initial and now - stream.active_at > GROWTH_IDLE
 
 
 class Buffered:

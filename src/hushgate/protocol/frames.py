@@ -159,13 +159,13 @@ def open_stream(stream_id: int, what: Open) -> bytes:
         raise ValueError(f"service name of {len(service)} bytes")
     parts = [_tlv(_SERVICE, service)]
     if what.visitor:
-        parts.append(_tlv(_VISITOR, what.visitor.encode()[:255]))
+        parts.append(_tlv(_VISITOR, _cut(what.visitor, 255)))
     if what.kind:
         parts.append(_tlv(_KIND, bytes((what.kind,))))
     if what.hop:
         parts.append(_tlv(_HOP, bytes((what.hop,))))
     if what.ingress:
-        parts.append(_tlv(_INGRESS, what.ingress.encode()[:255]))
+        parts.append(_tlv(_INGRESS, _cut(what.ingress, 255)))
     if what.e2e:
         parts.append(_tlv(_E2E, bytes((what.e2e,))))
     return frame(Type.OPEN, stream_id, b"".join(parts))
@@ -203,7 +203,7 @@ def take_goaway(payload: memoryview) -> GoAway:
 
 
 def take_open(payload: memoryview) -> Open:
-    """Raises ProtocolError: `protocol` when malformed, `unsupported` for an unknown mandatory tag."""
+    """Raises ProtocolError: `protocol` when malformed, `unsupported` for a mandatory tag or a kind we do not know."""
     values: dict[int, bytes] = {}
     at = 0
     while at < len(payload):
@@ -217,11 +217,14 @@ def take_open(payload: memoryview) -> Open:
     unknown = [tag for tag in values if tag & _MANDATORY and tag not in (_SERVICE, _KIND, _HOP, _E2E)]
     if unknown:
         raise ProtocolError(Code.UNSUPPORTED, f"OPEN with mandatory tag 0x{unknown[0]:02x}")
+    kind = values.get(_KIND, b"\0")
+    if len(kind) == 1 and kind[0] not in tuple(Kind):
+        raise ProtocolError(Code.UNSUPPORTED, f"OPEN with kind {kind[0]}")
     try:
         return Open(
             service=values[_SERVICE].decode() or _fail(),
             visitor=values.get(_VISITOR, b"").decode(),
-            kind=Kind(_u8(values.get(_KIND))),
+            kind=Kind(_u8(kind)),
             hop=_u8(values.get(_HOP)),
             ingress=values.get(_INGRESS, b"").decode(),
             e2e=_u8(values.get(_E2E)),
@@ -255,11 +258,18 @@ def _fail() -> str:
 
 
 def _text(text: str) -> bytes:
-    return text.encode()[:TEXT_MAX]
+    return _cut(text, TEXT_MAX)
+
+
+def _cut(text: str, size: int) -> bytes:
+    """`text` in at most `size` bytes, never ending within a character."""
+    return text.encode()[:size].decode(errors="ignore").encode()
 
 
 def _take_text(payload: memoryview) -> str:
-    return bytes(payload[:TEXT_MAX]).decode(errors="replace")
+    if len(payload) > TEXT_MAX:
+        raise _malformed("text")
+    return bytes(payload).decode(errors="replace")
 
 
 def _microseconds(seconds: float) -> int:

@@ -18,8 +18,8 @@ class Liveness:
     def __init__(self, now: float, random: Callable[[], float]) -> None:
         self._random = random
         self._ping_at = 0.0
-        self.heard_at = now
         self.progress_at = now
+        """When frames in flight were acknowledged last, or nothing was in flight."""
         self._second = now
         self._pings = 0
         self.sent(now)
@@ -38,10 +38,10 @@ class Liveness:
         self._pings += 1
         return self._pings > PINGS_PER_SECOND
 
-    def dead(self, now: float, *, in_flight: bool, srtt: float) -> str | None:
+    def dead(self, now: float, heard_at: float, *, in_flight: bool, srtt: float) -> str | None:
         """Why this link should be given up, or None."""
-        if now - self.heard_at > SILENCE_MAX:
-            return f"nothing heard for {now - self.heard_at:.0f} s"
+        if now - heard_at > SILENCE_MAX:
+            return f"nothing heard for {now - heard_at:.0f} s"
         if in_flight and now - self.progress_at > max(PROGRESS_MIN, PROGRESS_RTTS * srtt):
             return f"nothing acknowledged for {now - self.progress_at:.0f} s"
         return None

@@ -10,7 +10,8 @@ a message that is sent again carries no stale PONG.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from hushgate.errors import ProtocolError
 from hushgate.protocol import frames
@@ -50,10 +51,10 @@ class Outbox:
         self._random = random
         self._replay_limit = replay_limit
         self._control: deque[bytes] = deque()
-        self._pong: bytes | None = None
+        self._pong: tuple[int, float] | None = None
         self._windows: dict[Stream, None] = {}
         self._orders: deque[bytes] = deque()
-        self._datagrams: deque[tuple[float, bytes]] = deque()
+        self._datagrams: deque[tuple[float, Stream, bytes]] = deque()
         self._datagram_bytes = 0
         self.new_link(now)
 
@@ -73,8 +74,9 @@ class Outbox:
         self._control.append(frame)
         self.wake()
 
-    def answer_ping(self, token: int) -> None:
-        self._pong = frames.pong(token, 0.0)
+    def answer_ping(self, token: int, now: float) -> None:
+        self._pong = token, now
+        self.wake()
 
     def order(self, frame: bytes) -> None:
         """A counted frame other than data. Raises ProtocolError (`flood`) when the peer makes us owe too many."""
@@ -91,16 +93,42 @@ class Outbox:
     def datagram(self, stream: Stream, data: bytes, now: float) -> None:
         """Queues a datagram, or drops it when too many wait."""
         if self._datagram_bytes + len(data) <= DATAGRAM_QUEUE:
-            self._datagrams.append((now, frames.frame(Type.DATAGRAM, stream.id, data)))
+            self._datagrams.append((now, stream, frames.frame(Type.DATAGRAM, stream.id, data)))
             self._datagram_bytes += len(data)
             self.wake()
 
     def forget(self, stream: Stream) -> None:
+        """`stream` is gone; what it had to say is not said any more. Its datagrams fall out when their turn comes."""
         self.schedule.discard(stream)
         self._windows.pop(stream, None)
+        if stream.sent or stream.mux.is_ours(stream.id):
+            self.replay.remember(stream.id, stream.what.service)
 
-    def drop_orders(self) -> None:
+    def blank(self, live: Collection[int], services: Collection[str]) -> None:
+        """Nothing that streams of these services sent leaves from now on; `live` are those that are not gone."""
+        self.replay.blank(live, services)
+        kept = [frame for frame in self._orders if HEADER.unpack_from(frame)[3] not in live]
         self._orders.clear()
+        self._orders.extend(kept)
+
+    def drop(self) -> None:
+        """The session has ended: only frames of the link still leave."""
+        self._orders.clear()
+        self._windows.clear()
+        self._datagrams.clear()
+        self._datagram_bytes = 0
+        self.schedule.clear()
+        self.replay.drop()
+
+    def export(self) -> dict[str, object]:
+        """Plain data, for `restore`."""
+        return {"received": self.received, "orders": list(self._orders), "replay": self.replay.export()}
+
+    def restore(self, state: Mapping[str, Any], now: float) -> None:
+        """The state that `export` described."""
+        self.received = state["received"]
+        self._orders.extend(state["orders"])
+        self.replay.restore(state["replay"], self.pace.snapshot(now, idle=True, limited=False))
 
     def arrived(self, count: int, size: int, now: float) -> None:
         """`count` counted frames of `size` bytes came; an ACK is owed for them."""
@@ -110,9 +138,26 @@ class Outbox:
         if self.ack_at is None:
             self.ack_at = now + ACK_DELAY
 
-    def ack_now(self) -> None:
-        self._ack_now = True
-        self.wake()
+    def acknowledged(self, count: int, hold: float, now: float) -> None:
+        """The peer has `count` frames, the last of them for `hold` seconds. Raises ProtocolError (`mismatch`)."""
+        before = self.replay.confirmed
+        freed, snapshot = self.replay.acknowledge(count)
+        if count > before:
+            self.liveness.progress_at = now
+        if snapshot:
+            self.pace.acked(freed, snapshot, hold, now)
+            self.wake()
+
+    def tick(self, now: float, heard_at: float) -> str | None:
+        """Lets timers act, and returns why the link should be given up, if so."""
+        if self.ack_at is not None and now >= self.ack_at:
+            self.ack_at = None
+            self._ack_now = True
+            self.wake()
+        if self.liveness.ping_due(now):
+            self.say(frames.ping(int(now * 1e6)))
+            self.liveness.sent(now)
+        return self.liveness.dead(now, heard_at, in_flight=self.replay.flight > 0, srtt=self.pace.srtt)
 
     @property
     def pending(self) -> bool:
@@ -136,12 +181,15 @@ class Outbox:
         """The buffers of the next message, at most MESSAGE_MAX bytes of whole frames, or None when nothing may
         leave."""
         replay = self.replay
+        if not replay.flight:
+            self.liveness.progress_at = now
         out = self._uncounted(now)
         if replay.replaying:
             if not out and replay.flight < self.pace.cap:
                 out = replay.again(self.pace.snapshot(now, idle=not replay.flight, limited=True)).parts
         else:
-            counted = self._counted(MESSAGE_MAX - sum(map(len, out)) if out else MESSAGE_MAX, now)
+            room = MESSAGE_MAX - sum(map(len, out)) if out else MESSAGE_MAX
+            counted = self._counted(min(room, HEADER.size + self.pace.quantum), now)
             out = out + counted if out else counted
         if out:
             self.liveness.sent(now)
@@ -156,8 +204,9 @@ class Outbox:
             room -= len(control[0])
             out.append(control.popleft())
         if self._pong and room > _SMALL:
-            out.append(self._pong)
-            room -= len(self._pong)
+            token, asked_at = self._pong
+            out.append(frames.pong(token, now - asked_at))
+            room -= len(out[-1])
             self._pong = None
         if self._ack_due() and room > _SMALL:
             out.append(frames.ack(self.received, now - self._arrived_at))
@@ -170,12 +219,13 @@ class Outbox:
                 stream, _ = self._windows.popitem()
                 out.append(frames.window(stream.id, stream.limit))
                 room -= len(out[-1])
-        while self._datagrams and len(self._datagrams[0][1]) <= room:
-            queued_at, datagram = self._datagrams.popleft()
-            self._datagram_bytes -= len(datagram)
-            if now - queued_at <= DATAGRAM_AGE:
-                out.append(datagram)
-                room -= len(datagram)
+            # A flow's OPEN may still be among the orders: no datagram may overtake it.
+            while not self._orders and self._datagrams and len(self._datagrams[0][2]) <= room:
+                queued_at, flow, datagram = self._datagrams.popleft()
+                self._datagram_bytes -= len(datagram) - HEADER.size
+                if now - queued_at <= DATAGRAM_AGE and flow.send is Half.OPEN:
+                    out.append(datagram)
+                    room -= len(datagram)
         return out
 
     def _counted(self, room: int, now: float) -> list[bytes]:
@@ -188,13 +238,14 @@ class Outbox:
             parts.append(orders.popleft())
             count += 1
         most = min(pace.cap, self._replay_limit - replay.kept + replay.flight) - replay.flight
-        while left > _SMALL and room - left < most and (stream := schedule.next()):
-            n = min(stream.send_limit - stream.sent, pace.quantum, left - HEADER.size)
+        while not orders and left > _SMALL and room - left < most and (stream := schedule.next()):
+            wanted = min(stream.send_limit - stream.sent, schedule.rest or pace.quantum)
+            n = min(wanted, left - HEADER.size)
             chunk = stream.endpoint.take(n)
             if stream.send is not Half.OPEN:
                 continue
             if chunk is None:
-                stream.listed = False
+                schedule.discard(stream)
                 stream.step_send(Event.FINISH)
                 parts.append(HEADER.pack(Type.DATA, COUNTED | FIN, 0, stream.id))
                 left -= HEADER.size
@@ -210,12 +261,12 @@ class Outbox:
                 count += 1
                 schedule.sent(size)
             if size < n:
-                stream.listed = False
-            elif stream.sent >= stream.send_limit:
-                stream.listed = False
+                continue
+            if stream.sent >= stream.send_limit:
+                schedule.discard(stream)
                 stream.starved = True
-            else:
-                schedule.again(stream)
+            elif not stream.listed:
+                schedule.again(stream, wanted - n)
         if parts:
             snapshot = pace.snapshot(now, idle=not replay.flight, limited=bool(len(schedule)))
             replay.seal(parts, count, room - left, snapshot)

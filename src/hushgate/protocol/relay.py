@@ -40,9 +40,10 @@ class RelayEnd:
 
 
 def join(one: Stream, other: Stream) -> None:
-    """Makes each stream the other's source and sink."""
+    """Makes each stream the other's source and sink, and catches up on what came before."""
     one.endpoint = RelayEnd(one, other)
     other.endpoint = RelayEnd(other, one)
-    for stream in (one, other):
-        if stream.backlog or stream.receive is not Half.OPEN:
-            stream.drain()
+    for near, far in ((one, other), (other, one)):
+        if near.confirmed:
+            far.accept()
+        far.ready()

@@ -6,8 +6,8 @@ first; the receiver skips the frames it has, so a partly acknowledged message ma
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from hushgate.errors import ProtocolError
 from hushgate.protocol.frames import COUNTED, HEADER, Code, Type, frame
@@ -30,12 +30,15 @@ class Replay:
     def __init__(self) -> None:
         self._kept: deque[Sealed] = deque()
         self._again = 0
+        self._gone: deque[tuple[int, int, str]] = deque()
         self.next = 0
         """Number of the next counted frame."""
         self.kept = 0
         """Bytes of frames kept."""
         self.flight = 0
         """Bytes sent on this link and not acknowledged."""
+        self.confirmed = 0
+        """Counted frames that the peer said it has."""
 
     @property
     def acked(self) -> int:
@@ -59,6 +62,7 @@ class Replay:
         Raises ProtocolError (`mismatch`) for a count beyond what was sent."""
         if count > self.next:
             raise ProtocolError(Code.MISMATCH, f"peer acknowledged {count} frames of {self.next}")
+        self.confirmed = max(self.confirmed, count)
         freed, snapshot, kept = 0, None, self._kept
         while kept and kept[0].end <= count:
             message = kept.popleft()
@@ -68,6 +72,9 @@ class Replay:
                 self._again -= 1
                 self.flight -= message.size
         self.kept -= freed
+        gone = self._gone
+        while gone and gone[0][0] <= self.acked:
+            gone.popleft()
         return freed, snapshot
 
     def rewind(self, count: int) -> int:
@@ -89,8 +96,15 @@ class Replay:
         self.flight += message.size
         return message
 
-    def blank(self, stream_ids: Collection[int]) -> None:
-        """Replaces kept frames of these streams by VOID, RESET excepted: the peer may no longer read them."""
+    def remember(self, stream_id: int, service: str) -> None:
+        """A stream is gone, of which frames may be kept: notes whose they are."""
+        if self._kept:
+            self._gone.append((self.next, stream_id, service))
+
+    def blank(self, live: Collection[int], services: Collection[str]) -> None:
+        """Replaces kept frames of the `live` streams, and of gone ones of these services, by VOID, RESET excepted:
+        the peer may no longer read them."""
+        stream_ids = {*live, *(stream_id for _, stream_id, service in self._gone if service in services)}
         for at, message in enumerate(self._kept):
             frames = list(_split(message.parts))
             if any(stream_id in stream_ids and type != Type.RESET for type, stream_id, _ in frames):
@@ -104,16 +118,26 @@ class Replay:
                     self.flight += size - message.size
                 self._kept[at] = message._replace(parts=parts, size=size)
 
+    def drop(self) -> None:
+        """The session has ended: nothing will be sent again."""
+        self._kept.clear()
+        self._gone.clear()
+        self._again = self.kept = self.flight = 0
+
     def export(self) -> dict[str, object]:
         """Plain data, for `restore`."""
-        return {"next": self.next, "kept": [(m.end, m.frames, b"".join(m.parts)) for m in self._kept]}
+        kept = [[message.end, message.frames, b"".join(message.parts)] for message in self._kept]
+        gone = [list(entry) for entry in self._gone]
+        return {"next": self.next, "confirmed": self.confirmed, "kept": kept, "gone": gone}
 
-    def restore(self, next: int, kept: list[tuple[int, int, bytes]], snapshot: Snapshot) -> None:
+    def restore(self, state: Mapping[str, Any], snapshot: Snapshot) -> None:
         """The state that `export` described; nothing of it is in flight."""
-        self.next = next
-        for end, frames, data in kept:
+        self.next = state["next"]
+        self.confirmed = state["confirmed"]
+        for end, frames, data in state["kept"]:
             self._kept.append(Sealed(end, frames, len(data), [data], snapshot))
             self.kept += len(data)
+        self._gone.extend((end, stream_id, service) for end, stream_id, service in state["gone"])
 
 
 def _split(parts: list[bytes]) -> Iterator[tuple[int, int, bytes]]:

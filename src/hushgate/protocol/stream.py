@@ -64,7 +64,8 @@ RECEIVE: Final = {
 
 
 class Endpoint(Protocol):
-    """The user's end of a stream: its source and its sink. No method may block; none is called after `reset`."""
+    """The user's end of a stream: its source and its sink. No method may block; none is called after `reset`. Any of
+    them may call anything of this or another stream, with one exception: `data` may not drain or read its own."""
 
     def take(self, n: int) -> bytes | None:
         """Source: up to `n` (≥ 1) bytes to send. Fewer than `n` says that there are no more now, and `Stream.ready`
