@@ -2,14 +2,17 @@
 
 import hashlib
 import random
+from typing import Any
 
 from hushgate.protocol.frames import Code, GoAway, Open, Type
+from hushgate.protocol.limits import MESSAGE_MAX
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 
 
 class Memory:
-    """An endpoint in memory: sends `out`, then FIN when `ends`; keeps what came in `got`. `room` bounds what it takes."""
+    """An endpoint in memory: sends `out`, then FIN when `ends`; keeps what came in `got`. `room` bounds what it
+    takes."""
 
     def __init__(self, stream: Stream, out: bytes = b"", *, ends: bool = True, room: int | None = None) -> None:
         self.stream = stream
@@ -21,15 +24,22 @@ class Memory:
         self.finished = 0
         self.was_reset: Code | None = None
         self.was_opened = 0
+        self.dead = False
         stream.endpoint = self
 
+    def close(self, code: Code = Code.ABORTED) -> None:
+        """Resets the stream; nothing may be called afterwards."""
+        self.dead = True
+        self.stream.reset(code)
+
     def take(self, n: int) -> bytes | None:
-        assert n >= 1
+        assert n >= 1 and not self.dead
         data = bytes(self.out[:n])
         del self.out[:n]
         return data if data or not self.ends else None
 
     def data(self, view: memoryview) -> int:
+        assert not self.dead and not self.finished and len(view)
         n = len(view) if self.room is None else min(self.room, len(view))
         if self.room is not None:
             self.room -= n
@@ -37,13 +47,16 @@ class Memory:
         return n
 
     def finish(self) -> None:
+        assert not self.dead and not self.finished
         self.finished += 1
 
     def reset(self, code: Code, text: str) -> None:
-        assert self.was_reset is None
+        assert not self.dead
+        self.dead = True
         self.was_reset = code
 
     def opened(self) -> None:
+        assert not self.dead
         self.was_opened += 1
 
     def datagram(self, view: memoryview) -> None:
@@ -51,19 +64,22 @@ class Memory:
 
 
 class Owner:
-    """Keeps what a mux tells its owner; binds incoming streams to a Memory that `make` builds (an echo of nothing by default)."""
+    """Keeps what a mux tells its owner; binds incoming streams to a Memory that `make` builds (which sends `reply`)."""
 
     def __init__(self) -> None:
         self.incoming_streams: list[Stream] = []
         self.gone_streams: list[Stream] = []
         self.aways: list[GoAway] = []
         self.handshakes: list[tuple[Type, bytes]] = []
+        self.memories: dict[int, Memory] = {}
+        """Of incoming streams, by id."""
         self.reply = b""
         self.ends = True
+        self.room: int | None = None
 
     def incoming(self, stream: Stream) -> None:
         self.incoming_streams.append(stream)
-        Memory(stream, self.reply, ends=self.ends)
+        self.memories[stream.id] = Memory(stream, self.reply, ends=self.ends, room=self.room)
         stream.accept()
         stream.ready()
 
@@ -80,15 +96,19 @@ class Owner:
 class Pair:
     """A dialler and an acceptor. Bytes travel only in `pump`, which may stop after some, as a broken link does."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, **options: Any) -> None:
+        """`options` are those of Mux, for both sides."""
         rng = random.Random(seed)
         self.now = 100.0
         self.owners = (Owner(), Owner())
-        self.dialler = Mux(self.owners[0], dialler=True, now=self.now, random=rng.random)
-        self.acceptor = Mux(self.owners[1], dialler=False, now=self.now, random=rng.random)
+        self.dialler = Mux(self.owners[0], dialler=True, now=self.now, random=rng.random, **options)
+        self.acceptor = Mux(self.owners[1], dialler=False, now=self.now, random=rng.random, **options)
         self.muxes = (self.dialler, self.acceptor)
         self.wires = (bytearray(), bytearray())
         self.carried = [0, 0]
+        """Bytes of whole frames that this link has delivered."""
+        self.history: list[tuple[bytearray, bytearray]] = []
+        """What each side sent, link by link."""
         self.attach()
 
     def attach(self) -> None:
@@ -96,6 +116,8 @@ class Pair:
         counts = (self.dialler.outbox.received, self.acceptor.outbox.received)
         for wire in self.wires:
             wire.clear()
+        self.carried = [0, 0]
+        self.history.append((bytearray(), bytearray()))
         self.dialler.attach(self.now, counts[1])
         self.acceptor.attach(self.now, counts[0])
 
@@ -103,26 +125,57 @@ class Pair:
         for mux in self.muxes:
             mux.detach()
 
-    def step(self, side: int, budget: int | None = None) -> int:
-        """Lets `side` send what it has, and delivers at most `budget` bytes of it. Returns the bytes delivered."""
-        wire, peer = self.wires[side], self.muxes[1 - side]
+    def load(self, side: int) -> None:
+        """Lets `side` put on its wire what it has."""
         for stream in list(self.muxes[side].streams.values()):
             if isinstance(stream.endpoint, Memory) and (stream.endpoint.out or stream.endpoint.ends):
                 stream.ready()
         while message := self.muxes[side].pull(self.now):
-            wire += b"".join(message)
+            assert sum(map(len, message)) <= MESSAGE_MAX
+            self.wires[side].extend(b"".join(message))
+            self.history[-1][side].extend(b"".join(message))
+
+    def step(self, side: int, budget: int | None = None) -> int:
+        """Lets `side` send what it has, and delivers at most `budget` bytes of it. Returns the bytes delivered."""
+        self.load(side)
+        wire = self.wires[side]
         part = bytes(wire if budget is None else wire[:budget])
-        used = peer.receive(memoryview(part), self.now)
+        used = self.muxes[1 - side].receive(memoryview(part), self.now)
         del wire[:used]
         self.carried[side] += used
         return used
 
+    def tick(self, seconds: float = 0.001) -> None:
+        self.now += seconds
+        for mux in self.muxes:
+            mux.tick(self.now)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an ACK is yet to come."""
+        return any(mux.outbox.ack_at is not None for mux in self.muxes)
+
     def pump(self, seconds: float = 0.001) -> None:
         """Carries everything until nothing moves."""
-        while self.step(0) + self.step(1):
-            self.now += seconds
-            for mux in self.muxes:
-                mux.tick(self.now)
+        while self.step(0) + self.step(1) or self.waiting:
+            self.tick(seconds)
+
+    def pump_cut(self, cuts: list[tuple[int, int]]) -> None:
+        """Like `pump`, but the link breaks when `side` has carried `n` bytes over it, for each (side, n) of `cuts` in
+        turn, which are used up; a new link follows at once."""
+        moved = 1
+        while moved or self.waiting:
+            moved = 0
+            for side in (0, 1):
+                self.load(side)
+                if cuts and cuts[0][0] == side and self.carried[side] + len(self.wires[side]) >= cuts[0][1]:
+                    self.step(side, max(0, cuts.pop(0)[1] - self.carried[side]))
+                    self.detach()
+                    self.attach()
+                    moved = 1
+                else:
+                    moved += self.step(side)
+            self.tick()
 
     def open(self, out: bytes = b"", *, service: str = "ssh", ends: bool = True, side: int = 0) -> Memory:
         """Opens a stream that sends `out`."""
@@ -130,6 +183,11 @@ class Pair:
         memory = Memory(stream, out, ends=ends)
         stream.ready()
         return memory
+
+    def far(self, memory: Memory) -> Memory:
+        """The endpoint at the other end of a stream that `open` gave."""
+        stream = memory.stream
+        return self.owners[stream.mux is self.dialler].memories[stream.id]
 
 
 def pattern(n: int, seed: int = 0) -> bytes:
