@@ -298,6 +298,8 @@ def test_without_descriptors_those_inside_go_on_and_the_log_stays_short() -> Non
     port = int(process.stdout.readline())
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", port)) as inside:
+        inside.sendall(request(b"GET /health HTTP/1.1"))
+        until(inside, b'{"status":"healthy"}')
         crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(120)]
         for _ in range(15):
             inside.sendall(request(b"GET /health HTTP/1.1"))
