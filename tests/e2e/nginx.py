@@ -11,7 +11,7 @@ Start = Callable[[str, Sequence[str | Path]], Program]
 
 
 class Nginx:
-    """`conf` is the whole file. Besides it the master is told only to stay in the foreground and where its pid file is."""
+    """`conf` is the whole file. Beside it nginx is told only to stay in the foreground and where its pid file is."""
 
     def __init__(self, directory: Path, start: Start, conf: str) -> None:
         path = directory / "nginx.conf"

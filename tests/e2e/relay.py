@@ -27,20 +27,17 @@ _QUEUE = 64 * 1024
 class Relay:
     """Listens on 127.0.0.1 and relays to `target`.
 
-    `rate`: bytes a second in each direction, None for as fast as it goes; `delay`: seconds one way; `cuts`: after how
-    many relayed bytes (both directions, since the last cut) all connections are cut, in turn by RST and by FIN.
+    `rate`: bytes a second in each direction, None for as fast as it goes; `delay`: seconds one way.
     """
 
-    def __init__(
-        self, target: Address, *, rate: float | None = None, delay: float = 0.0, cuts: Iterator[int] | None = None
-    ) -> None:
+    def __init__(self, target: Address, *, rate: float | None = None, delay: float = 0.0) -> None:
         self.target = target
         self.rate = rate
         self.delay = delay
         self.accepted = 0
         self.cut_count = 0
-        self._cuts = cuts
-        self._next_cut = next(cuts, None) if cuts else None
+        self._cuts: Iterator[int] = iter(())
+        self._next_cut: int | None = None
         self._relayed = 0
         self._lock = threading.Lock()
         self._connections: list[_Connection] = []
@@ -74,6 +71,15 @@ class Relay:
         self.cut_count += bool(standing)
         return len(standing)
 
+    def cut_after(self, amounts: Iterator[int]) -> None:
+        """From now on, cuts all connections whenever so many bytes were relayed in both directions together.
+
+        By turns with RST and with FIN.
+        """
+        with self._lock:
+            self._cuts, self._relayed = amounts, 0
+            self._next_cut = next(amounts, None)
+
     def refuse(self, refusing: bool = True) -> None:
         """New connections are reset at once, until `refuse(False)`."""
         self._refusing = refusing
@@ -98,7 +104,7 @@ class Relay:
         """Counts bytes, and cuts when their time has come. Called by the connections."""
         with self._lock:
             self._relayed += count
-            if self._next_cut is None or self._relayed < self._next_cut or self._cuts is None:
+            if self._next_cut is None or self._relayed < self._next_cut:
                 return
             self._relayed = 0
             self._next_cut = next(self._cuts, None)

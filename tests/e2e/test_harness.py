@@ -28,7 +28,8 @@ def test_an_exchange_of_bytes_is_checked_in_both_directions(swap_service: Addres
 
 
 def test_the_relay_cuts_after_so_many_bytes(echo_service: Address) -> None:
-    with Relay(echo_service, cuts=itertools.repeat(1000)) as relay:
+    with Relay(echo_service) as relay:
+        relay.cut_after(itertools.repeat(1000))
         for number in range(1, 3):
             with socket.create_connection(relay.address) as visitor, pytest.raises((ConnectionError, AssertionError)):
                 visitor.sendall(bytes(600))

@@ -41,7 +41,8 @@ def serving(handle: Callable[[socket.socket], None]) -> Iterator[Address]:
     def one(connection: socket.socket) -> None:
         try:
             handle(connection)
-        except OSError:
+        except (OSError, AssertionError):
+            # A visitor who left; who cares counts the bytes at his own end.
             pass
         finally:
             connection.close()
@@ -93,11 +94,19 @@ def swap(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_WR)
 
 
-def exchange(address: Address, size: int, seed: int = 1, timeout: float = 120.0) -> None:
-    """Sends `size` bytes to a `swap` service and reads as many, both at once. Raises AssertionError on a wrong byte."""
+def exchange(
+    address: Address, size: int, seed: int = 1, timeout: float = 120.0, begun: Callable[[], object] | None = None
+) -> None:
+    """Sends `size` bytes to a `swap` service and reads as many, both at once. Raises AssertionError on a wrong byte.
+
+    `begun` is called when the first byte came, before this side has sent its own.
+    """
     with socket.create_connection(address, 10.0) as visitor:
         visitor.settimeout(timeout)
         visitor.sendall(_HEAD.pack(seed, size))
+        visitor.recv(1, socket.MSG_PEEK)
+        if begun is not None:
+            begun()
         failed: list[OSError] = []
 
         def send() -> None:
@@ -124,14 +133,18 @@ def exchange(address: Address, size: int, seed: int = 1, timeout: float = 120.0)
     assert tail == digest_of(seed, size), f"stream {seed}: the bytes towards home differ"
 
 
-def exchange_many(address: Address, count: int, size: int, timeout: float = 120.0) -> None:
-    """`count` exchanges at once, each of its own bytes; every failure is told."""
+def exchange_many(
+    address: Address, count: int, size: int, timeout: float = 120.0, begun: Callable[[], None] | None = None
+) -> None:
+    """`count` exchanges at once, each of its own bytes; every failure is told. `begun` when all have begun."""
     failures: list[str] = []
+    together = threading.Barrier(count, begun)
 
     def one(seed: int) -> None:
         try:
-            exchange(address, size, seed, timeout)
-        except (AssertionError, OSError) as error:
+            exchange(address, size, seed, timeout, lambda: together.wait(timeout))
+        except (AssertionError, OSError, threading.BrokenBarrierError) as error:
+            together.abort()
             failures.append(f"stream {seed}: {error!r}")
 
     threads = [threading.Thread(target=one, args=(3 * number,), daemon=True) for number in range(1, count + 1)]
@@ -171,3 +184,36 @@ def round_trips(address: Address, count: int, every: float, timeout: float = 30.
 def percentile(values: list[float], share: float) -> float:
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def sink(connection: socket.socket) -> None:
+    """Reads and forgets."""
+    while connection.recv(262_144):
+        pass
+
+
+def round_trips_under_load(echo_address: Address, sink_address: Address, count: int) -> list[float]:
+    """As `round_trips` with one byte every 50 ms, while another visitor sends to a `sink` as much as it takes."""
+    with socket.create_connection(sink_address, 10.0) as bulk:
+        pushed = threading.Event()
+        over = threading.Event()
+
+        def push() -> None:
+            sent = 0
+            while not over.is_set():
+                try:
+                    sent += bulk.send(_BLOCK)
+                except OSError:
+                    return
+                # Past the buffers on the way and the search for the line's rate.
+                if sent > 4_000_000:
+                    pushed.set()
+
+        pusher = threading.Thread(target=push, daemon=True)
+        pusher.start()
+        assert pushed.wait(30), "the bulk transfer did not get going"
+        taken = round_trips(echo_address, count, every=0.05)
+        over.set()
+        bulk.shutdown(socket.SHUT_RDWR)
+        pusher.join()
+    return taken

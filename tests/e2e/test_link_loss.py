@@ -1,0 +1,120 @@
+"""The WebSocket is lost and lost again while bytes flow: none is missing, none comes twice, all are in order."""
+
+import random
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import traffic
+from tests.e2e.hushgate import Tunnel
+from tests.e2e.profile import sized
+from tests.e2e.programs import Address, Programs, until
+from tests.e2e.relay import Relay
+
+MIB = 1024 * 1024
+CUTS = sized(20, 100)
+SIZE = sized(64, 1024) * MIB
+"""Bytes each way: CI's profile and the full one."""
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(sized(300, 3600))]
+
+
+def moments(seed: int) -> Iterator[int]:
+    """After how many bytes the link is cut: CUTS times within SIZE each way, at random."""
+    average = 2 * SIZE / (CUTS + 2)
+    dice = random.Random(seed)
+    return (int(average * dice.uniform(0.2, 1.6)) for _ in range(CUTS))
+
+
+@pytest.fixture
+def relayed(programs: Programs, echo_service: Address, swap_service: Address) -> Iterator[tuple[Tunnel, Relay]]:
+    """A tunnel to both services whose client reaches the door through a relay; home is there."""
+    tunnel = Tunnel(programs, {"echo": echo_service, "swap": swap_service})
+    with Relay(("127.0.0.1", tunnel.door)) as relay:
+        tunnel.remote = f"ws://127.0.0.1:{relay.port}/"
+        tunnel.start()
+        traffic.round_trips(tunnel.address("echo"), 1, 0)
+        yield tunnel, relay
+
+
+@pytest.mark.parametrize("streams", [1, 50])
+def test_every_byte_arrives_once_across_many_cuts(relayed: tuple[Tunnel, Relay], streams: int) -> None:
+    tunnel, relay = relayed
+    address = tunnel.address("swap")
+    traffic.exchange_many(
+        address, streams, SIZE // streams, timeout=sized(180, 1200), begun=lambda: relay.cut_after(moments(streams))
+    )
+    assert relay.cut_count == CUTS
+    assert relay.accepted > CUTS
+
+
+def test_a_link_that_is_silent_but_not_closed_is_replaced(relayed: tuple[Tunnel, Relay]) -> None:
+    tunnel, relay = relayed
+    with socket.create_connection(tunnel.address("echo")) as visitor:
+        visitor.sendall(b"before")
+        assert traffic.receive(visitor, 6) == b"before"
+        relay.cut("stall")
+        visitor.sendall(b"after")
+        visitor.settimeout(90)
+        assert traffic.receive(visitor, 5) == b"after"
+
+
+def test_visitors_who_come_while_home_is_away_are_served_when_it_returns(relayed: tuple[Tunnel, Relay]) -> None:
+    tunnel, relay = relayed
+    relay.refuse()
+    relay.cut()
+    with socket.create_connection(tunnel.address("echo")) as visitor:
+        visitor.sendall(b"patience")
+        visitor.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            visitor.recv(1)
+        relay.refuse(False)
+        visitor.settimeout(30)
+        assert traffic.receive(visitor, 8) == b"patience"
+
+
+def test_after_the_grace_streams_end_with_a_reset_and_new_visitors_are_turned_away(
+    programs: Programs, echo_service: Address
+) -> None:
+    tunnel = Tunnel(programs, {"echo": echo_service}, server_settings='grace = "1s"\nvisitor_wait = "1s"')
+    with Relay(("127.0.0.1", tunnel.door)) as relay:
+        tunnel.remote = f"ws://127.0.0.1:{relay.port}/"
+        tunnel.start()
+        with socket.create_connection(tunnel.address("echo")) as visitor:
+            visitor.sendall(b"x")
+            assert traffic.receive(visitor, 1) == b"x"
+            relay.refuse()
+            relay.cut()
+            visitor.settimeout(10)
+            with pytest.raises(ConnectionResetError):
+                visitor.recv(1)
+        start = time.monotonic()
+        with socket.create_connection(tunnel.address("echo")) as late:
+            late.settimeout(10)
+            assert ended(late)
+        assert time.monotonic() - start < 0.8, "home has been away longer than the grace: no waiting"
+        relay.refuse(False)
+        with socket.create_connection(tunnel.address("echo")) as visitor:
+            until(lambda: relay.open > 0, "home to come back", 30)
+        traffic.round_trips(tunnel.address("echo"), 1, 0)
+
+
+@pytest.mark.parametrize("delay", [0.010])
+def test_a_keystroke_does_not_wait_behind_bulk(programs: Programs, echo_service: Address, delay: float) -> None:
+    with traffic.serving(traffic.sink) as sink:
+        tunnel = Tunnel(programs, {"echo": echo_service, "bulk": sink})
+        with Relay(("127.0.0.1", tunnel.door), rate=1_250_000, delay=delay) as line:
+            tunnel.remote = f"ws://127.0.0.1:{line.port}/"
+            tunnel.start()
+            trips = traffic.round_trips_under_load(tunnel.address("echo"), tunnel.address("bulk"), sized(100, 400))
+    assert traffic.percentile(trips, 0.99) <= 2 * delay + 0.060
+
+
+def ended(visitor: socket.socket) -> bool:
+    """Whether the connection was closed or reset."""
+    try:
+        return visitor.recv(1) == b""
+    except ConnectionResetError:
+        return True
