@@ -41,15 +41,10 @@ def _throughput(direction: str) -> Callable[[Running, int], Figures]:
         argv = [find("iperf3", "apt-get install iperf3"), "-c", "127.0.0.1", "-p", str(contestant.ports.iperf)]
         argv += ["-t", f"{seconds}", "-J"] + (["-R"] if direction == "down" else [])
         before = contestant.cpu_seconds()
-        answer = json.loads(_output(argv, seconds))
+        output = _output(argv, seconds)
         used = contestant.cpu_seconds() - before
-        if error := answer.get("error"):
-            raise BenchError(f"iperf3: {error}")
-        received = answer["end"]["sum_received"]
-        figures = {direction: received["bits_per_second"] / 1e9}
-        if contestant.server:
-            figures[f"cpu-{direction}"] = used / (received["bytes"] / 1e9)
-        return figures
+        gbit, gigabytes = parse_iperf3(output)
+        return {direction: gbit, f"cpu-{direction}": used / gigabytes} if contestant.server else {direction: gbit}
 
     return run
 
@@ -61,6 +56,21 @@ def _requests(name: str, connections: int, *options: str) -> Callable[[Running, 
         return {name: parse_wrk(output)}
 
     return run
+
+
+def parse_iperf3(output: str) -> tuple[float, float]:
+    """Gbit/s and GB (10⁹ bytes) at the receiver. Raises BenchError when the test did not come to its end."""
+    try:
+        answer = json.loads(output)
+        if error := answer.get("error"):
+            raise BenchError(f"iperf3: {error}")
+        received = answer["end"]["sum_received"]
+        gbit, gigabytes = received["bits_per_second"] / 1e9, received["bytes"] / 1e9
+    except (ValueError, LookupError):
+        raise BenchError(f"iperf3 printed no result: {output.strip()[-200:]!r}") from None
+    if not gigabytes:
+        raise BenchError("iperf3: not one byte arrived")
+    return gbit, gigabytes
 
 
 def parse_wrk(output: str) -> float:

@@ -95,7 +95,10 @@ def _round(
             results.add(round_, contestant, load.run(running, options.seconds))
         except (BenchError, OSError) as error:
             results.failures.append(f"round {round_ + 1}, {load.name}, {contestant}: {error}")
-            home.recover()
+            try:
+                home.recover()
+            except BenchError as error:
+                results.failures.append(f"round {round_ + 1}: {error}")
 
     def start(contestant: str, stack: ExitStack) -> Running | None:
         if contestant == DIRECT:

@@ -1,7 +1,7 @@
-"""Reading wrk's answer, and refusing one that means nothing."""
+"""Reading what iperf3 and wrk print, and refusing what means nothing."""
 
 import pytest
-from bench.loads import parse_wrk
+from bench.loads import parse_iperf3, parse_wrk
 from bench.programs import BenchError
 
 ANSWER = """\
@@ -38,3 +38,22 @@ def test_silence_is_refused() -> None:
         parse_wrk("unable to connect to 127.0.0.1:1234 Connection refused")
     with pytest.raises(BenchError, match="0 requests"):
         parse_wrk(ANSWER.format(requests=0, trouble="", rate="0.00"))
+
+
+def test_the_receivers_bytes_count() -> None:
+    output = '{"end": {"sum_sent": {"bytes": 9}, "sum_received": {"bytes": 1500000000, "bits_per_second": 4e9}}}'
+    assert parse_iperf3(output) == (4.0, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ('{"end": {}, "error": "unable to connect"}', "iperf3: unable to connect"),
+        ('{"start": {', "no result"),
+        ('{"end": {}}', "no result"),
+        ('{"end": {"sum_received": {"bytes": 0, "bits_per_second": 0}}}', "not one byte"),
+    ],
+)
+def test_a_test_that_was_cut_off_is_refused(output: str, why: str) -> None:
+    with pytest.raises(BenchError, match=why):
+        parse_iperf3(output)
