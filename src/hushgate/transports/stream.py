@@ -2,11 +2,13 @@
 
 Reading. The transport reads straight into our buffer (BufferedProtocol); `_start` and `_stop` bound what is unread in
 it. A user normally uses everything, or all but a cut-off message at the end; those few bytes stay where they are and
-the next read goes behind them. Only when the room behind them runs short do they move to the front.
+the next read goes behind them. Only when the room behind them runs short do they move to the front. Before the first
+user comes, further bytes wait in the kernel; after that reading never pauses.
 
 Writing. One small buffer goes as it is; several small ones are joined, since one copy is cheaper than a gathered write
 of many; large ones are gathered without a copy, except by asyncio's own transport, whose `writelines` forgot the flow
-control in several releases of CPython (gh-127655) and copies in others.
+control in several releases of CPython (gh-127655) and copies in others. The TLS of asyncio and uvloop counts only what
+waits in its own layer, so there `full` comes one write late.
 
 Ending. A TCP pipe that closes sends its FIN and goes on reading into the void until the peer's, because a socket that
 is closed over unread bytes sends a reset, and that can destroy what the peer has not read yet. TLS has no half-close;
@@ -29,7 +31,7 @@ from hushgate.protocol.limits import (
     WRITE_HIGH,
     WRITE_LOW,
 )
-from hushgate.transports.base import Message, Pipe
+from hushgate.transports.base import Message, Pipe, PipeUser
 
 _ROOM_MIN = 4096
 """A read with less room than this is not worth its system call."""
@@ -47,6 +49,7 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self._gathers = False
+        self._lost = False
 
     # asyncio's side
 
@@ -67,7 +70,10 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._stop += nbytes
-        if not self._closing:
+        if self._user is None:
+            # Not in connection_made: uvloop starts reading after it, paused or not.
+            self._transport.pause_reading()
+        elif not self._closing:
             self._show()
             if self._stop - self._start >= self._limit:
                 self.abort(f"{self.peer}: {self._limit} bytes were received and not read")
@@ -85,6 +91,7 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._loop.call_soon(self._tell_writable)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
         if self._timer is not None:
             self._timer.cancel()
         self._full = False
@@ -95,6 +102,11 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
     @property
     def buffered(self) -> int:
         return self._transport.get_write_buffer_size()
+
+    def switch(self, user: PipeUser) -> None:
+        if self._user is None and not self._closing:
+            self._transport.resume_reading()
+        super().switch(user)
 
     def write(self, messages: list[Message]) -> None:
         if self._closing:
@@ -125,7 +137,8 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         if not self._over:
             self._closing = True
             self._reason = self._reason or error
-        self._transport.abort()
+        if not self._lost:
+            self._transport.abort()
 
     def roomy(self) -> None:
         if self._limit < RECEIVE_ROOMY:

@@ -104,9 +104,8 @@ class WebSocketPipe(Pipe, PipeUser):
         else:
             self._payload = payload if isinstance(payload, memoryview) else memoryview(payload)
             self._show()
-            if self._payload:
-                self._split += self._payload
-                self._payload = _NOTHING
+            self._split += self._payload
+            self._payload = _NOTHING
         if len(self._split) > MESSAGE_MAX:
             self.abort(f"{self.peer}: {len(self._split)} bytes were received and not read")
 
