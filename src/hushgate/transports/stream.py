@@ -95,6 +95,9 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         if self._timer is not None:
             self._timer.cancel()
         self._full = False
+        if self._closing and isinstance(exc, ssl.SSLError):
+            # asyncio's TLS complains of what the peer sent before it read our close_notify.
+            exc = None
         self._end(self._reason or (describe(exc) if exc else None))
 
     # the user's side
