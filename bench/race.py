@@ -128,8 +128,8 @@ def facts(options: Options) -> dict[str, str]:
         "import ssl, importlib.metadata as m, hushgate.transports.loop as l\n"
         "loop = l.new_event_loop(); kind = type(loop).__module__.partition('.')[0]; loop.close()\n"
         "print('uvloop ' + m.version('uvloop') if kind == 'uvloop' else 'asyncio')\n"
-        "print('aiofastnet ' + m.version('aiofastnet') + ', ' if l.fast_sockets() else 'ssl, ', ssl.OPENSSL_VERSION,"
-        " sep='')\n"
+        "print('aiofastnet ' + m.version('aiofastnet') if l.fast_sockets() else 'the event loop')\n"
+        "print(ssl.OPENSSL_VERSION)\n"
     )
     source = Path(__file__).parent.parent / "src"
     shown = subprocess.run(
@@ -137,11 +137,12 @@ def facts(options: Options) -> dict[str, str]:
     )
     if shown.returncode:
         raise BenchError(f"this build does not start: {shown.stderr.strip().splitlines()[-1]}")
-    loop, tls = shown.stdout.splitlines()
+    loop, sockets, tls = shown.stdout.splitlines()
     known = {
         "python": platform.python_version(),
         "event loop": loop,
-        "sockets and TLS": tls,
+        "sockets": sockets,
+        "TLS library": tls,
         "machine": f"{os.cpu_count()} CPUs, Linux {platform.release()}, load {os.getloadavg()[0]:.2f} at the start",
         "congestion control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
         "rounds": f"{options.rounds} of {options.seconds} s for each load, interleaved, loopback",
