@@ -40,6 +40,7 @@ def _schedule(mux: Mux) -> None:
     queued = [*schedule._fresh, *schedule._busy]
     assert len(queued) == len(set(queued)) == len(schedule)
     assert set(queued) == {stream for stream in mux.streams.values() if stream.listed}
+    assert set(schedule._rests) <= set(queued)
     for stream in mux.streams.values():
         if stream.listed:
             assert stream.send is Half.OPEN and stream.sent < stream.send_limit and not stream.starved

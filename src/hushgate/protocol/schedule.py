@@ -18,19 +18,21 @@ _TRIFLE = 1024
 class Schedule:
     """The streams that have something to send and the credit for it."""
 
-    __slots__ = ("_before", "_busy", "_fresh", "_interrupted", "_overtaken", "_overtaking", "rest")
+    __slots__ = ("_before", "_busy", "_fresh", "_overtaken", "_rests", "_turn", "rest")
 
     def __init__(self) -> None:
         self._fresh: deque[Stream] = deque()
         self._busy: deque[Stream] = deque()
+        self._turn = self._fresh
+        """Where the stream that `next` gave came from."""
         self._overtaken = 0
         """Bytes of fresh streams that left since a busy one had its turn."""
         self._before = 0
         """`_overtaken` before the latest turn."""
-        self._overtaking = False
-        self._interrupted: tuple[Stream, int] | None = None
+        self._rests: dict[Stream, int] = {}
+        """Of streams whose turn was interrupted by the end of a message: what is left of their quantum."""
         self.rest = 0
-        """What is left of the quantum of the stream that `next` gave, when it had a part of it already; else 0."""
+        """That of the stream that `next` gave; 0 when its turn begins."""
 
     def __len__(self) -> int:
         return len(self._fresh) + len(self._busy)
@@ -45,26 +47,20 @@ class Schedule:
         not overlooked."""
         self._before = self._overtaken
         if self._fresh and (not self._busy or self._overtaken < FAIR_BATCHES * MESSAGE_MAX):
-            stream = self._fresh.popleft()
-            self._overtaking = bool(self._busy)
-            self.rest = 0
+            self._turn = self._fresh
         elif self._busy:
-            stream = self._busy.popleft()
-            self._overtaking = False
+            self._turn = self._busy
             self._overtaken = 0
-            self.rest = 0
-            if self._interrupted:
-                kept, rest = self._interrupted
-                self._interrupted = None
-                self.rest = rest if kept is stream else 0
         else:
             return None
+        stream = self._turn.popleft()
         stream.listed = False
+        self.rest = self._rests.pop(stream, 0)
         return stream
 
     def sent(self, n: int) -> None:
         """`n` bytes left for the stream that `next` gave."""
-        if self._overtaking:
+        if self._turn is self._fresh and self._busy:
             self._overtaken += n
 
     def again(self, stream: Stream, rest: int = 0) -> None:
@@ -74,14 +70,15 @@ class Schedule:
         if rest <= _TRIFLE:
             self._busy.append(stream)
         else:
-            self._busy.appendleft(stream)
-            self._interrupted = stream, rest
+            self._turn.appendleft(stream)
+            self._rests[stream] = rest
             self._overtaken = max(self._overtaken, self._before)
 
     def discard(self, stream: Stream) -> None:
         """Forgets a stream that may not or need not send."""
         if stream.listed:
             stream.listed = False
+            self._rests.pop(stream, None)
             for queue in (self._fresh, self._busy):
                 if stream in queue:
                     queue.remove(stream)
@@ -92,3 +89,4 @@ class Schedule:
             for stream in queue:
                 stream.listed = False
             queue.clear()
+        self._rests.clear()
