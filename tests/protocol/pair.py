@@ -111,6 +111,14 @@ class Pair:
         """What each side sent, link by link."""
         self.attach()
 
+    def replace(self, side: int, mux: Mux) -> None:
+        """One side goes on with a restored mux."""
+        if side == 0:
+            self.dialler = mux
+        else:
+            self.acceptor = mux
+        self.muxes = (self.dialler, self.acceptor)
+
     def attach(self) -> None:
         """A new link: each side learns the other's count, as LOGIN and WELCOME would tell it."""
         counts = (self.dialler.outbox.received, self.acceptor.outbox.received)
@@ -186,8 +194,8 @@ class Pair:
 
     def far(self, memory: Memory) -> Memory:
         """The endpoint at the other end of a stream that `open` gave."""
-        stream = memory.stream
-        return self.owners[stream.mux is self.dialler].memories[stream.id]
+        id = memory.stream.id
+        return self.owners[id % 2].memories[id]
 
 
 def pattern(n: int, seed: int = 0) -> bytes:

@@ -11,8 +11,8 @@ _SPARSE = 4093
 class Scripted:
     """Streams both ways: half-closes, both kinds of resets, a window that must be renewed, a slow reader."""
 
-    def __init__(self, big: int = 40_000) -> None:
-        self.pair = Pair()
+    def __init__(self, big: int = 40_000, pair: Pair | None = None) -> None:
+        self.pair = pair or Pair()
         self._big = pattern(big, 2)
         self.pair.owners[0].reply = pattern(70, 9)
         self.pair.owners[1].reply = pattern(90, 8)

@@ -60,14 +60,21 @@ def restore_mux(
     mux.next_id = state["next_id"]
     mux.inbox.peer_id = state["peer_id"]
     mux.outbox.restore(state["outbox"], now)
+    victims = []
     for described in state["streams"]:
         stream = _restore_stream(mux, described, now)
         mux.streams[stream.id] = stream
         mux.growth.used += stream.window - mux.window
+        if stream.backlog:
+            victims.append(mux.buffered.add(stream, len(stream.backlog[0])))
     for stream in list(mux.streams.values()):
         stream.endpoint = bind(stream)
+    for victim in victims:
+        if victim:
+            victim.mux.abort(victim, Code.LIMIT, "too many bytes wait unread")
     for stream in list(mux.streams.values()):
-        _resume(mux, stream)
+        stream.drain()
+        stream.ready()
     return mux
 
 
@@ -89,12 +96,3 @@ def _restore_stream(mux: Mux, state: Mapping[str, Any], now: float) -> Stream:
     if state["backlog"]:
         stream.backlog.append(memoryview(state["backlog"]))
     return stream
-
-
-def _resume(mux: Mux, stream: Stream) -> None:
-    if stream.backlog:
-        victim = mux.buffered.add(stream, sum(map(len, stream.backlog)))
-        if victim:
-            victim.mux.abort(victim, Code.LIMIT, "too many bytes wait unread")
-        stream.drain()
-    stream.ready()
