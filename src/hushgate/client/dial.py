@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import ssl
+from collections.abc import Iterator
 
 import h11
 from websockets.utils import accept_key, generate_key
@@ -61,7 +62,7 @@ async def _upgrade(pipe: Pipe, remote: Remote, upgrade: bytes) -> Pipe:
     head = _Head(pipe.peer)
     pipe.switch(head)
     _check(remote, connection, await head.complete, key)
-    return WebSocketPipe(pipe, masking="zero" if remote.tls else _random_key) if remote.websocket else pipe
+    return WebSocketPipe(pipe, masking="zero" if remote.tls else _random_keys().__next__) if remote.websocket else pipe
 
 
 def _check(remote: Remote, connection: h11.Connection, head: bytes, key: str) -> None:
@@ -79,8 +80,12 @@ def _check(remote: Remote, connection: h11.Connection, head: bytes, key: str) ->
         raise PipeError(f"{remote} accepted the WebSocket with a wrong key: a proxy in between answers for the server")
 
 
-def _random_key() -> bytes:
-    return os.urandom(4)
+def _random_keys() -> Iterator[bytes]:
+    """Masking keys from the system's generator, many for one call of it."""
+    while True:
+        pool = os.urandom(4096)
+        for at in range(0, len(pool), 4):
+            yield pool[at : at + 4]
 
 
 class _Head:

@@ -1,8 +1,9 @@
 """A link: one mux driven over one pipe. The only driver of a mux.
 
-Writes are batched without a timer. The first thing that becomes ready in a turn of the loop leaves at once, whatever
-follows in the same turn leaves together at its end; when the last turn had several, the first waits for the others
-too. So a lonely request pays no turn, and a crowd shares one system call.
+Writes are batched without a timer. A frame that finds nothing queued leaves at once, so a lonely request does not
+wait even for the end of this turn of the loop. When writes follow each other closely there is a crowd: then
+everything that becomes ready in one turn leaves together at its end, in one system call, until a turn has one stream
+only.
 
 Reading never waits: not for a slow stream (credit bounds its backlog) and not for a full pipe.
 """
@@ -17,6 +18,8 @@ from hushgate.transports.base import Message, Pipe
 
 _BATCH = 4
 """Messages for one write: 256 KiB fill the pipe's buffer and leave the loop to others."""
+_CROWD = 50e-6
+"""Two writes closer than this, in seconds, come from more than one stream."""
 _BEAT = 1.0
 _SUSPENDED = 5.0
 """The clock that counts suspension may run ahead of the other by this much before we believe it."""
@@ -34,6 +37,7 @@ class Link:
         self._inside = False
         self._turn = False
         self._crowded = False
+        self._flushed_at = 0.0
         self._beat: asyncio.TimerHandle | None = None
         self._ack: asyncio.TimerHandle | None = None
         self._skew = _suspension()
@@ -96,9 +100,10 @@ class Link:
         """The mux has something to send."""
         if self._inside or self._turn:
             return
-        self._turn = True
-        self._loop.call_soon(self._on_turn)
-        if not self._crowded:
+        if self._crowded:
+            self._turn = True
+            self._loop.call_soon(self._on_turn)
+        else:
             self._flush()
 
     def _on_turn(self) -> None:
@@ -114,10 +119,15 @@ class Link:
         if mux is None or pipe.full:
             return
         now = time.monotonic()
+        if now - self._flushed_at < _CROWD:
+            self._crowded = True
+        self._flushed_at = now
         inside, self._inside = self._inside, True
         messages: list[Message] = []
         while len(messages) < _BATCH and (message := mux.pull(now)) is not None:
             messages.append(message)
+            if not mux.pending:
+                break
         self._inside = inside
         if messages:
             pipe.write(messages)
