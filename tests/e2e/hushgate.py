@@ -36,7 +36,8 @@ class Tunnel:
     """A server and a client on this machine, and the two files they run.
 
     `services`: name to the local address at home; each has a public port on 127.0.0.1. `remote`: where the client
-    dials, when not straight to the door (a relay, nginx). `settings`: lines of `[server]` and `[client]`.
+    dials, when not straight to the door (a relay, nginx). `settings`: lines of `[server]` and `[client]`. `at_server`
+    and `at_home`: the services that each file names at the start, all of them unless changed before.
     """
 
     programs: Programs
@@ -48,9 +49,12 @@ class Tunnel:
     door: int = field(default_factory=free_port)
     environ: Mapping[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(init=False)
+    at_server: list[str] = field(init=False)
+    at_home: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.ports = {name: free_port() for name in self.services}
+        self.at_server, self.at_home = list(self.services), list(self.services)
         self.directory = self.programs.directory
         self.server_file = self.directory / "server.toml"
         self.client_file = self.directory / "client.toml"
@@ -61,25 +65,28 @@ class Tunnel:
 
     def start(self) -> "Tunnel":
         """Writes the files and starts both; on return every public port listens (home may still be on its way)."""
-        self.write_server()
-        self.write_client()
-        self.server = self.programs.start("server", command("server", self.server_file), {**ENVIRON, **self.environ})
-        for port in (self.door, *self.ports.values()):
+        self.write_client(self.at_home)
+        self.server = self.start_server()
+        for port in (self.door, *(self.ports[name] for name in self.at_server)):
             self.server.wait_listening(("127.0.0.1", port))
         self.client = self.programs.start("client", command("client", self.client_file), {**ENVIRON, **self.environ})
         return self
 
-    def write_server(self, services: Sequence[str] | None = None) -> None:
+    def start_server(self) -> Program:
+        self.write_server(self.at_server)
+        return self.programs.start("server", command("server", self.server_file), {**ENVIRON, **self.environ})
+
+    def write_server(self, services: Sequence[str]) -> None:
         lines = ["[server]", f'bind_addr = "127.0.0.1:{self.door}"', self.server_settings]
-        for name in self.services if services is None else services:
-            port = self.ports.setdefault(name, free_port())
-            lines += [f"[server.services.{name}]", f'token = "{token(name)}"', f'bind_addr = "127.0.0.1:{port}"']
+        for name in services:
+            lines += [f"[server.services.{name}]", f'token = "{token(name)}"']
+            lines += [f'bind_addr = "127.0.0.1:{self.ports[name]}"']
         write(self.server_file, "\n".join(lines) + "\n")
 
-    def write_client(self, services: Sequence[str] | None = None) -> None:
+    def write_client(self, services: Sequence[str]) -> None:
         remote = self.remote or f"ws://127.0.0.1:{self.door}/"
         lines = ["[client]", f'remote_addr = "{remote}"', self.client_settings]
-        for name in self.services if services is None else services:
+        for name in services:
             host, port = self.services[name]
             lines += [f"[client.services.{name}]", f'token = "{self.client_tokens.get(name, token(name))}"']
             lines += [f'local_addr = "{host}:{port}"']

@@ -1,5 +1,6 @@
 """Bytes that can be checked: local services at home and visitors, with a digest of everything in both directions."""
 
+import contextlib
 import hashlib
 import random
 import socket
@@ -82,8 +83,10 @@ def swap(connection: socket.socket) -> None:
     read = hashlib.sha256()
 
     def drain() -> None:
-        while data := connection.recv(262_144):
-            read.update(data)
+        # A broken connection breaks the sender too, which tells it.
+        with contextlib.suppress(OSError):
+            while data := connection.recv(262_144):
+                read.update(data)
 
     reader = threading.Thread(target=drain, daemon=True)
     reader.start()
@@ -190,6 +193,14 @@ def sink(connection: socket.socket) -> None:
     """Reads and forgets."""
     while connection.recv(262_144):
         pass
+
+
+LINE_RATE = 1_250_000
+"""10 Mbit/s, in bytes a second."""
+LINE_DELAY = 0.020
+"""One way; the round trip takes twice that."""
+KEYSTROKE_MOST = 2 * LINE_DELAY + 0.060
+"""What 99 of 100 keystrokes may take during a bulk transfer over such a line."""
 
 
 def round_trips_under_load(echo_address: Address, sink_address: Address, count: int) -> list[float]:
