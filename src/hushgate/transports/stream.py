@@ -51,8 +51,6 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._gathers = False
         self._lost = False
 
-    # asyncio's side
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, transport)
@@ -99,8 +97,6 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
             # asyncio's TLS complains of what the peer sent before it read our close_notify.
             exc = None
         self._end(self._reason or (describe(exc) if exc else None))
-
-    # the user's side
 
     @property
     def buffered(self) -> int:

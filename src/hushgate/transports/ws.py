@@ -39,8 +39,6 @@ class WebSocketPipe(Pipe, PipeUser):
         """The last ping's payload, until there is room to answer: one answer serves all pings before it."""
         self._attached = False
 
-    # towards the user
-
     @property
     def full(self) -> bool:
         return self._inner.full
@@ -66,8 +64,6 @@ class WebSocketPipe(Pipe, PipeUser):
     def abort(self, error: str) -> None:
         self._closing = True
         self._inner.abort(error)
-
-    # towards the inner pipe
 
     def received(self, view: memoryview) -> int:
         at = 0
