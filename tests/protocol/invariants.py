@@ -66,5 +66,5 @@ def _replay(mux: Mux) -> None:
 
 def _ended(mux: Mux) -> None:
     if mux.failed:
-        assert not mux.streams and not mux.outbox._orders and not mux.outbox.replay.kept
+        assert not mux.streams and not mux.outbox._orders and not mux.outbox.replay.replaying
         assert not mux.outbox._windows and not mux.outbox._datagrams and not len(mux.outbox.schedule)

@@ -36,9 +36,9 @@ class Session(RuleBasedStateMachine):
         alive = [memory for memory in self.memories() if not memory.dead]
         return alive[n % len(alive)] if alive else None
 
-    @rule(side=side_of, size=st.integers(0, 3000))
-    def open(self, side: int, size: int) -> None:
-        memory = self.pair.open(pattern(size, len(self.opened)), ends=False, side=side)
+    @rule(side=side_of, size=st.integers(0, 3000), service=st.sampled_from(["ssh", "web"]))
+    def open(self, side: int, size: int, service: str) -> None:
+        memory = self.pair.open(pattern(size, len(self.opened)), ends=False, side=side, service=service)
         self.opened.append(memory)
         self.written[memory] = bytes(memory.out)
 
@@ -61,6 +61,10 @@ class Session(RuleBasedStateMachine):
     def reset(self, n: int, code: Code) -> None:
         if memory := self.pick(n):
             memory.close(code)
+
+    @rule(side=side_of, service=st.sampled_from(["ssh", "web"]))
+    def withdraw(self, side: int, service: str) -> None:
+        self.pair.muxes[side].withdraw({service}, Code.WITHDRAWN)
 
     @rule(n=st.integers(0, 99), room=st.sampled_from([None, 0, 1, 5000, 40_000]))
     def take(self, n: int, room: int | None) -> None:
@@ -139,10 +143,10 @@ class Session(RuleBasedStateMachine):
         self.pair.pump()
         self.orderly()
         for memory in self.opened:
-            far = self.pair.far(memory)
-            if memory.dead or far.dead:
-                assert memory.dead or far.was_reset is None
-            else:
+            far = self.pair.owners[memory.stream.id % 2].memories.get(memory.stream.id)
+            if far is None:
+                assert memory.dead
+            elif not memory.dead and not far.dead:
                 assert far.got == self.written.get(memory, b"") and memory.got == self.written.get(far, b"")
                 assert memory.finished == far.finished == 1
         assert not self.pair.dialler.streams and not self.pair.acceptor.streams

@@ -239,6 +239,38 @@ def test_streams_reset_from_inside_the_methods_of_an_endpoint(when: str, room: i
     assert not pair.dialler.failed and not pair.acceptor.failed
 
 
+class Closer(Resetter):
+    """Ends its whole session from inside the method that `when` names."""
+
+    def _act(self, name: str) -> None:
+        if name == self.when:
+            self.stream.mux.close(Code.SHUTDOWN)
+
+
+@pytest.mark.parametrize("when", ["take", "data", "finish", "reset"])
+def test_sessions_closed_from_inside_the_methods_of_an_endpoint(when: str) -> None:
+    pair = Pair()
+    pair.owners[1].ends = False
+    near, other = pair.open(b"bytes", ends=False), pair.open(b"other", ends=False)
+    pair.pump()
+    actor = Closer(pair.far(near).stream, b"some")
+    actor.when = when
+    if when == "reset":
+        near.close()
+    else:
+        near.out += b"more"
+        near.ends = True
+    pair.pump()
+    for mux in pair.muxes:
+        assert mux.failed == (Code.SHUTDOWN, "") and not mux.streams
+    assert other.was_reset is Code.SHUTDOWN and pair.far(other).was_reset is Code.SHUTDOWN
+    check(*pair.muxes)
+    pair.detach()
+    pair.attach()
+    pair.pump()
+    check(*pair.muxes)
+
+
 def test_withdrawal_calls_no_endpoint_twice_when_one_resets_the_next() -> None:
     pair = Pair()
     memories = [pair.open(ends=False) for _ in range(3)]

@@ -268,8 +268,9 @@ class Outbox:
             elif not stream.listed:
                 schedule.again(stream, wanted - n)
         if parts:
-            snapshot = pace.snapshot(now, idle=not replay.flight, limited=bool(len(schedule)))
-            replay.seal(parts, count, room - left, snapshot)
+            size = room - left
+            limited = len(schedule) > 0 or replay.flight + size >= pace.cap
+            replay.seal(parts, count, size, pace.snapshot(now, idle=not replay.flight, limited=limited))
         return parts
 
 
