@@ -1,3 +1,3 @@
-"""Hushgate: a self-hosted reverse tunnel. `hushgate.protocol` is the sans-IO core; the programs are in `hushgate.cli`."""
+"""Hushgate: a self-hosted reverse tunnel. `hushgate.protocol` is its sans-IO core, `hushgate.cli` its commands."""
 
 __version__ = "0.1.0"

@@ -19,7 +19,9 @@ def logger(component: str) -> Any:
     return structlog.get_logger(component=component)
 
 
-def configure(level: str = "info", stream: TextIO | None = None, *, journal: bool = False, colours: bool = False) -> None:
+def configure(
+    level: str = "info", stream: TextIO | None = None, *, journal: bool = False, colours: bool = False
+) -> None:
     """Sets up the process's log. With `journal` each line begins with its sd-daemon priority and has no time stamp."""
     stream = stream or sys.stderr
     processors: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level]

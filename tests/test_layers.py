@@ -1,0 +1,171 @@
+"""Imports point downward only. Every edge that is missing below is missing for a reason, which the failure prints."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "hushgate"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+# From the bottom to the top; a part may import what stands beside it here and nothing else. `hushgate` is the package
+# itself: its version.
+MAY_IMPORT = {
+    "hushgate": "",
+    "errors": "",
+    "log": "",
+    "tasks": "log",
+    "protocol": "errors",
+    "config": "errors protocol",
+    "guard": "errors protocol",
+    "transports": "errors log tasks protocol",
+    "edge": "errors protocol",
+    "link": "errors log tasks protocol transports",
+    "ops": "errors log tasks config transports",
+    "client": "errors log tasks protocol config transports link ops",
+    "server": "errors log tasks protocol config guard transports edge link ops",
+    "cli": "hushgate errors log protocol config client server",
+    "__main__": "cli",
+}
+
+# Why a part must not be imported by the parts named, or by any other ("*") that may not.
+REASONS = {
+    ("protocol", "*"): "the core takes bytes, time and randomness as arguments and knows nobody who has them",
+    ("guard", "*"): "a verdict is a function of what it is told, so that it can be tested without a server",
+    ("edge", "*"): "what strangers see is a function of their bytes and the time",
+    ("config", "*"): "configuration is read at the top and handed down as values; it starts nothing",
+    ("transports", "*"): "transports move bytes and do not know whose",
+    ("link", "config"): "a link is driven by values, so that it can run in a test or a cluster without a file",
+    ("link", "guard"): "who may come in is decided before there is a link",
+    ("link", "*"): "a link knows its mux and its pipe, not the program around it",
+    ("ops", "protocol"): "signals, files and the event loop are the process's business, whatever it carries",
+    ("ops", "*"): "what a program does with its process is the same for every program",
+    ("client", "server"): "home must run where the server's code is not wanted, and the reverse",
+    ("server", "client"): "home must run where the server's code is not wanted, and the reverse",
+    ("client", "guard"): "home has no door; it judges the server by its proofs, in protocol",
+    ("client", "edge"): "home has no door, so nothing to show a stranger",
+    ("cli", "*"): "a command parses its arguments and hands over; only a program's own root assembles it",
+    ("*", "cli"): "nothing may depend on being started from a command line",
+    ("*", "*"): "leaves are imported by everybody, so they may import nobody",
+}
+
+# Sans-IO: no clock, no randomness, no socket, no log, no environment. `cryptography` computes; `datetime` is used to
+# parse, never to ask for the time (test_nobody_asks_for_the_time).
+PURE = ("protocol", "guard", "edge", "config/model.py", "server/waiting.py", "client/backoff.py", "client/alias.py")
+IMPURE = {"asyncio", "socket", "ssl", "select", "time", "secrets", "random", "os", "logging", "threading", "subprocess"}
+IMPURE_REASON = "it is sans-IO: clock, randomness and bytes come in as arguments"
+
+
+def part(path: Path) -> str:
+    """The entry of MAY_IMPORT that a file belongs to."""
+    name = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    return "hushgate" if name == "__init__" else name
+
+
+def imports(source: str, package: tuple[str, ...] = ("hushgate",)) -> Iterator[str]:
+    """The full names of what a module of `package` imports, at any depth; `from . import x` is resolved."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            base = ".".join(filter(None, (above, node.module)))
+            yield from (f"{base}.{alias.name}" for alias in node.names) if base == "hushgate" else (base,)
+
+
+def imported_parts(source: str, package: tuple[str, ...] = ("hushgate",)) -> set[str]:
+    names = [name.split(".") for name in imports(source, package) if name.split(".")[0] == "hushgate"]
+    return {name[1] if len(name) > 1 and name[1] in MAY_IMPORT else "hushgate" for name in names}
+
+
+def reason(importer: str, imported: str) -> str:
+    keys = ((importer, imported), ("*", imported), (importer, "*"), ("*", "*"))
+    return next(REASONS[key] for key in keys if key in REASONS)
+
+
+def allowed(importer: str) -> set[str]:
+    return {importer, *MAY_IMPORT[importer].split()}
+
+
+def is_pure(path: Path) -> bool:
+    name = path.relative_to(SOURCE).as_posix()
+    return any(name == pure or name.startswith(pure + "/") for pure in PURE)
+
+
+PURE_FILES = [path for path in FILES if is_pure(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_imports_point_downward(path: Path) -> None:
+    package = ("hushgate", *path.relative_to(SOURCE).parent.parts)
+    upward = imported_parts(path.read_text(), package) - allowed(part(path))
+    told = [f"{part(path)} imports {other}: {reason(part(path), other)}" for other in sorted(upward)]
+    assert not told, "\n".join(told)
+
+
+def test_the_table_has_no_cycle() -> None:
+    seen: set[str] = set()
+    for name, below in MAY_IMPORT.items():
+        assert set(below.split()) <= seen, f"{name} is listed before something it may import"
+        seen.add(name)
+    for importer, other in REASONS:
+        assert {importer, other} <= seen | {"*"}
+        assert importer == "*" or other not in MAY_IMPORT[importer].split()
+
+
+def test_the_whole_tree_is_in_the_table() -> None:
+    assert {part(path) for path in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from hushgate.link.link import Link", {"link"}),
+        ("import hushgate.link", {"link"}),
+        ("from hushgate import link, __version__", {"link", "hushgate"}),
+        ("from ..link import link", {"link"}),
+        ("from .. import link", {"link"}),
+        ("from .frames import Type", {"protocol"}),
+        ("def f():\n    from hushgate.server import app", {"server"}),
+        ("import asyncio, h11", set()),
+    ],
+)
+def test_no_spelling_hides_an_import(source: str, expected: set[str]) -> None:
+    assert imported_parts(source, ("hushgate", "protocol")) == expected
+
+
+@pytest.mark.parametrize("path", PURE_FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_the_pure_parts_do_no_input_or_output(path: Path) -> None:
+    found = {name.split(".")[0] for name in imports(path.read_text())} & IMPURE
+    assert not found, f"{path.relative_to(ROOT)} imports {', '.join(sorted(found))}: {IMPURE_REASON}"
+
+
+@pytest.mark.parametrize("path", PURE_FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_nobody_asks_for_the_time(path: Path) -> None:
+    clocks = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+    asked = {ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    assert not asked & clocks
+
+
+def test_only_tasks_creates_tasks() -> None:
+    """The linter sees `asyncio.create_task`; this sees the loop's own method as well."""
+    makers = {"create_task", "ensure_future", "TaskGroup"}
+    found = [
+        path.relative_to(SOURCE).as_posix()
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in makers
+    ]
+    assert found == ["tasks.py"]
+
+
+@pytest.mark.parametrize("module", ["hushgate.protocol.mux", "hushgate.protocol.export", "hushgate.protocol.hello"])
+def test_the_core_is_imported_without_an_event_loop(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({IMPURE - {'time', 'os'}!r} & set(sys.modules)))"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT / "src")})
+    assert loaded.stdout == "\n"
