@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import structlog
 
-from hushgate import log
 from hushgate.log import Seldom, configure, logger
 
 
@@ -84,7 +83,7 @@ def test_a_bug_shows_its_traceback() -> None:
 def test_seldom_counts_what_it_holds_back(monkeypatch: pytest.MonkeyPatch) -> None:
     out, stream = written(journal=True)
     now = 100.0
-    monkeypatch.setattr(log.time, "monotonic", lambda: now)
+    monkeypatch.setattr("hushgate.log.time.monotonic", lambda: now)
     seldom = Seldom(out, every=10.0)
     for _ in range(3):
         seldom.warning("login refused", peer="192.0.2.1:5")
