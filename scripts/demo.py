@@ -254,12 +254,14 @@ class Network:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Resets both ends of what stands."""
-        for end in self._standing:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        """Resets both ends of what stands, once something does."""
+        while not self._standing:
+            time.sleep(0.02)
+        standing, self._standing = self._standing, []
+        for end in standing:
             with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RD)
-        self._standing = []
 
     def _accept(self) -> None:
         while True:

@@ -107,7 +107,7 @@ def test_a_keystroke_does_not_wait_behind_bulk(programs: Programs, echo_service:
         with Relay(("127.0.0.1", tunnel.door), rate=traffic.LINE_RATE, delay=traffic.LINE_DELAY) as line:
             tunnel.remote = f"ws://127.0.0.1:{line.port}/"
             tunnel.start()
-            trips = traffic.round_trips_under_load(tunnel.address("echo"), tunnel.address("bulk"), sized(100, 400))
+            trips = traffic.round_trips_under_load(tunnel.address("echo"), tunnel.address("bulk"), sized(200, 600))
     assert traffic.percentile(trips, 0.99) <= traffic.KEYSTROKE_MOST
 
 

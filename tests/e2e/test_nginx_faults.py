@@ -131,7 +131,7 @@ def test_a_keystroke_does_not_wait_behind_bulk(programs: Programs, echo_service:
         Relay(("127.0.0.1", free_port()), rate=traffic.LINE_RATE, delay=traffic.LINE_DELAY) as line,
     ):
         tunnel = start(programs, {"echo": echo_service, "bulk": sink}, line).tunnel
-        trips = traffic.round_trips_under_load(tunnel.address("echo"), tunnel.address("bulk"), sized(100, 400))
+        trips = traffic.round_trips_under_load(tunnel.address("echo"), tunnel.address("bulk"), sized(200, 600))
     assert traffic.percentile(trips, 0.99) <= traffic.KEYSTROKE_MOST
 
 
