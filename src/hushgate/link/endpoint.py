@@ -13,12 +13,19 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 from collections.abc import Callable
 
 from hushgate.protocol.frames import Code
 from hushgate.protocol.stream import Half, Stream
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+def reset_on_close(sock: socket.socket) -> None:
+    """Makes `sock` say RST instead of FIN when it is closed."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
 
 
 class SocketEndpoint:
@@ -89,9 +96,8 @@ class SocketEndpoint:
             self._close()
 
     def reset(self, code: Code, text: str) -> None:
-        if code is not Code.DONE and code is not Code.AWAY:
-            with contextlib.suppress(OSError):
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        if code is not Code.DONE:
+            reset_on_close(self._sock)
         self._close()
 
     def opened(self) -> None:

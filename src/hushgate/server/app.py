@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from hushgate.config.model import Loaded, ServerConfig, ServerService
+from hushgate.config.model import Address, Loaded, ServerConfig, ServerService
 from hushgate.errors import ProtocolError, SystemFault
 from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import ProofGuard, Refusal
@@ -80,7 +80,7 @@ class Server:
             self._certificate.start()
         self._tasks.start("sweep", self._sweep())
         self._tasks.start("neighbours", self._watch_neighbours())
-        _log.info("listening", door=self._door.address, tls=self._tls is not None, services=",".join(self.ports))
+        _log.info("listening", door=self.door, tls=self._tls is not None, services=",".join(self.ports))
 
     async def drain(self) -> None:
         """No new visitors; waits until the streams have ended, or `drain` seconds are over."""
@@ -300,6 +300,11 @@ class Server:
     def _home_is_back(self, service: str) -> None:
         if port := self.ports.get(service):
             port.home_is_back()
+
+    @property
+    def door(self) -> Address:
+        """Where links arrive."""
+        return self._door.address
 
     @property
     def streams(self) -> int:

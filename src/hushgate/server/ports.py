@@ -7,21 +7,19 @@ can say that it comes back, and the visitor is turned away at once.
 import asyncio
 import contextlib
 import socket
-import struct
 import time
 from collections.abc import Callable
 
 from hushgate.config.model import Address, Limits, ServerService, Timing
 from hushgate.errors import LocalProtocolError
 from hushgate.link.accept import Acceptor, bind
-from hushgate.link.endpoint import SocketEndpoint
+from hushgate.link.endpoint import SocketEndpoint, reset_on_close
 from hushgate.link.routes import Route
 from hushgate.log import logger
 from hushgate.protocol.frames import Open
 from hushgate.server.waiting import WaitingRoom
 
 _log = logger("ports")
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Port:
@@ -116,6 +114,5 @@ class Port:
 
 
 def _refuse(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    reset_on_close(sock)
     sock.close()

@@ -1,0 +1,139 @@
+"""The link is lost in the middle of transfers: no byte is missing, none comes twice, and one link serves all."""
+
+import asyncio
+import random
+from dataclasses import replace
+
+import pytest
+
+from tests.aio import run
+from tests.cutter import How
+from tests.tunnel import QUICK, Tunnel, ending, exchange, knock, leave, say, tunnel, until
+
+MIB = 1024 * 1024
+
+
+def test_one_websocket_carries_every_visitor() -> None:
+    async def main() -> None:
+        async with tunnel(services={"echo": 0, "other": 0}) as made:
+            visitors = [await made.visit() for _ in range(100)]
+            await asyncio.gather(*(say(visitor, b"hello") for visitor in visitors))
+            assert len(made.client.streams) == made.server.streams == 100
+            assert made.cutter.accepted == made.cutter.open == 1
+            for _, writer in visitors:
+                await leave(writer)
+            await until(lambda: made.empty, "every stream to be gone")
+
+    run(main())
+
+
+@pytest.mark.parametrize("streams", [1, 50])
+def test_every_byte_arrives_once_across_many_cuts(streams: int) -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            dice = random.Random(streams)
+            made.cutter.after = [dice.randrange(MIB // 4, 2 * MIB) for _ in range(25)]
+            size = 32 * MIB // streams
+            await asyncio.gather(*(exchange(made, size, seed) for seed in range(streams)))
+            assert made.cutter.cuts >= 20
+            assert made.cutter.accepted > 20
+            await until(lambda: made.empty, "every stream to be gone")
+
+    run(main(), 60)
+
+
+@pytest.mark.parametrize("how", ["rst", "fin", "stall"])
+def test_a_quiet_stream_goes_on_over_the_next_link(how: How) -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            visitor = await made.visit()
+            await say(visitor, b"before")
+            made.cutter.cut(how)
+            await say(visitor, b"after")
+            assert made.cutter.accepted == 2
+            assert made.lines("connected", "resumed")
+            await leave(visitor[1])
+
+    run(main())
+
+
+def test_when_the_grace_is_over_streams_are_reset_and_everything_is_freed() -> None:
+    async def main() -> None:
+        async with tunnel(replace(QUICK, grace=0.5)) as made:
+            visitors = [await made.visit() for _ in range(10)]
+            await asyncio.gather(*(say(visitor, b"hello") for visitor in visitors))
+            made.cutter.refusing = True
+            made.cutter.cut()
+            for reader, writer in visitors:
+                assert await ending(reader) == "reset"
+                await leave(writer)
+            await until(lambda: made.empty and not made.server.registry.sessions, "everything to be freed")
+            assert made.lines("session ended", "grace")
+            assert made.lines("streams ended", "did not come back")
+            assert await asyncio.wait_for(knock(made), 1) == "reset", "nobody waits for a home away so long"
+            made.cutter.refusing = False
+            await until(made.route, "home")
+            visitor = await made.visit()
+            await say(visitor, b"new session")
+            await leave(visitor[1])
+
+    run(main())
+
+
+def test_a_restarted_server_is_told_apart_from_a_lost_link() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            reader, writer = await made.visit()
+            await say((reader, writer), b"hello")
+            await made.restart_server()
+            assert await ending(reader) == "reset"
+            await leave(writer)
+            await until(made.route, "home")
+            assert made.lines("goodbye", "shutdown")
+            await fresh(made)
+
+    run(main())
+
+
+def test_a_crashed_server_is_told_apart_from_a_lost_link() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            visitor = await made.visit()
+            await say(visitor, b"hello")
+            crashed, ports = made.server, {name: port.address.port for name, port in made.server.ports.items()}
+            made.cutter.refusing = True
+            made.cutter.cut()
+            await crashed.stop()
+            await made.start_server(ports)
+            made.cutter.refusing = False
+            await until(made.route, "home")
+            assert made.lines("connected", "the old one is lost")
+            assert made.lines("streams ended", "no longer knows")
+            await leave(visitor[1])
+            await fresh(made)
+
+    run(main())
+
+
+def test_a_restarted_client_starts_clean() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            reader, writer = await made.visit()
+            await say((reader, writer), b"hello")
+            await made.client.stop()
+            assert await ending(reader) == "reset"
+            await leave(writer)
+            await until(lambda: made.empty and not made.server.registry.sessions, "the old session to end")
+            assert made.lines("session ended", "shutdown")
+            made.client = type(made.client)(made.client.config)
+            await made.up()
+            await fresh(made)
+
+    run(main())
+
+
+async def fresh(made: Tunnel) -> None:
+    visitor = await made.visit()
+    await say(visitor, b"clean start")
+    await leave(visitor[1])
+    await until(lambda: made.empty, "every stream to be gone")
