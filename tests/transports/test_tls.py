@@ -158,7 +158,30 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 def test_the_handshake_has_nginx_s_settings(tmp_path: Path) -> None:
     context = tls.TlsServer(*write_pair(tmp_path)).context
     assert not context.options & ssl.OP_CIPHER_SERVER_PREFERENCE
-    assert context.sni_callback is not None
     expected = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     expected.set_ciphers("HIGH:!aNULL:!MD5")
     assert context.get_ciphers() == expected.get_ciphers()
+
+
+def test_the_server_echoes_the_server_name_as_nginx_does(tmp_path: Path) -> None:
+    server = tls.TlsServer(*write_pair(tmp_path))
+
+    async def main() -> bytes:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            where = f"127.0.0.1:{listener.getsockname()[1]}"
+            openssl = await asyncio.create_subprocess_exec(
+                *("openssl", "s_client", "-connect", where, "-servername", "localhost", "-tls1_2", "-tlsextdebug"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            sock, _ = await loop.sock_accept(listener)
+            pipe = await tls.accept(sock, server)
+            printed, _ = await openssl.communicate()
+            pipe.abort("done")
+            await asyncio.sleep(0)
+            return printed
+
+    assert b'TLS server extension "server name" (id=0), len=0' in run(main())

@@ -24,3 +24,12 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 def fast_sockets() -> bool:
     """Whether aiofastnet is to carry the links."""
     return os.environ.get("HUSHGATE_FAST") != "0" and importlib.util.find_spec("aiofastnet") is not None
+
+
+def fast_libssl() -> str | None:
+    """The OpenSSL library that aiofastnet's TLS engine works on, or None when TLS is Python's own."""
+    if not fast_sockets():
+        return None
+    import aiofastnet
+
+    return aiofastnet.OPENSSL_DYN_LIBS.libssl if aiofastnet.OPENSSL_DYN_LIBS else None

@@ -5,10 +5,10 @@ it. A user normally uses everything, or all but a cut-off message at the end; th
 the next read goes behind them. Only when the room behind them runs short do they move to the front. Before the first
 user comes, further bytes wait in the kernel; after that reading never pauses.
 
-Writing. One small buffer goes as it is; several small ones are joined, since one copy is cheaper than a gathered write
-of many; large ones are gathered without a copy, except by asyncio's own transport, whose `writelines` forgot the flow
-control in several releases of CPython (gh-127655) and copies in others. The TLS of asyncio and uvloop counts only what
-waits in its own layer, so there `full` comes one write late.
+Writing. One small buffer goes as it is; several small ones are joined, since one copy is cheaper than a gathered
+write of many; large ones are gathered without a copy. Two transports always get one buffer: TLS, which would seal
+each buffer, a frame's header of eight bytes for instance, into a record of its own, and asyncio's, whose `writelines`
+forgot the flow control in several releases of CPython (gh-127655) and copies in others.
 
 Ending. A TCP pipe that closes sends its FIN and goes on reading into the void until the peer's, because a socket that
 is closed over unread bytes sends a reset, and that can destroy what the peer has not read yet. TLS has no half-close;
@@ -55,7 +55,7 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH, low=WRITE_LOW)
-        self._gathers = not type(transport).__module__.startswith("asyncio.")
+        self._gathers = self.kind != "tls" and not type(transport).__module__.startswith("asyncio.")
         _tune(transport.get_extra_info("socket"))
 
     def get_buffer(self, sizehint: int) -> memoryview:

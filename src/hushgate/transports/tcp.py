@@ -73,16 +73,12 @@ async def open_pipe(
 async def adopt_socket(
     pipe: SocketPipe, sock: socket.socket, *, wait: float = HANDSHAKE_WAIT, tls: ssl.SSLContext | None = None
 ) -> SocketPipe:
-    """Puts an accepted socket under `pipe`, or closes it. Raises OSError.
-
-    TLS is the loop's own here, never aiofastnet's: that one calls OpenSSL past Python's ssl module, whose callback for
-    server names (see tls.py) then finds no Python object and takes the process down.
-    """
+    """Puts an accepted socket under `pipe`, or closes it. Raises OSError."""
     loop = asyncio.get_running_loop()
     handshake, shutdown = (wait, CLOSE_WAIT) if tls else (None, None)
     sock.setblocking(False)
     try:
-        if fast_sockets() and tls is None:
+        if fast_sockets():
             import aiofastnet
 
             await aiofastnet.connect_accepted_socket(

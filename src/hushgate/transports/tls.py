@@ -14,7 +14,8 @@ from pathlib import Path
 
 from hushgate.errors import PipeError, SystemFault
 from hushgate.protocol.limits import HANDSHAKE_WAIT
-from hushgate.transports.loop import fast_sockets
+from hushgate.transports.loop import fast_libssl, fast_sockets
+from hushgate.transports.servername import echo_server_name
 from hushgate.transports.stream import SocketPipe, describe
 from hushgate.transports.tcp import adopt_socket, join_address, open_pipe, peer_address
 
@@ -110,9 +111,11 @@ def _server_context(cert: Path, key: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("HIGH:!aNULL:!MD5")
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    context.sni_callback = lambda _socket, _name, _context: None
-    # aiofastnet 1.2's own engine has no object for that callback: any ClientHello would crash the process.
-    vars(context)["_aiofastnet_force_fallback_ssl"] = True
+    libssl = fast_libssl()
+    if not libssl or not echo_server_name(context, libssl):
+        context.sni_callback = lambda _socket, _name, _context: None
+        # aiofastnet's own engine has no object for that callback: any ClientHello would crash the process.
+        vars(context)["_aiofastnet_force_fallback_ssl"] = True
     context.set_alpn_protocols(["http/1.1", "http/1.0", "http/0.9"])
     _require_readable(cert)
     _require_readable(key)
