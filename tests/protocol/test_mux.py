@@ -314,6 +314,19 @@ def test_data_never_leaves_before_its_open() -> None:
     assert not pair.acceptor.failed and not pair.dialler.streams
 
 
+def test_data_waits_when_its_open_does_not_fit_the_message() -> None:
+    for full in range(58, 64):
+        pair = Pair()
+        for _ in range(full):
+            pair.open(service="s" * 255, ends=False)
+        last = pair.open(b"data", service="s" * 255, ends=False)
+        last.stream.ready()
+        while message := pair.dialler.pull(pair.now):
+            pair.acceptor.receive(memoryview(b"".join(message)), pair.now)
+            assert not pair.acceptor.failed
+        assert pair.far(last).got == b"data"
+
+
 def test_datagrams_stay_behind_their_open_and_die_with_their_flow() -> None:
     pair = Pair()
     stream = pair.dialler.open(Open("dns", kind=Kind.DATAGRAMS), pair.now)
