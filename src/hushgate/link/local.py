@@ -38,7 +38,7 @@ class LocalDial:
         self._finished = False
         self._error = "no address"
         self._refused = False
-        self._timer = self._loop.call_later(_WAIT, self._on_timeout)
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         self._stream.endpoint = self
@@ -55,7 +55,7 @@ class LocalDial:
 
     def reset(self, code: Code, text: str) -> None:
         self._drop()
-        self._timer.cancel()
+        self._cancel()
         self._done(None)
 
     def opened(self) -> None:
@@ -80,15 +80,19 @@ class LocalDial:
             except OSError as error:
                 self._note(error.errno or 0)
                 continue
+            if result in _PENDING and _stands(sock):
+                self._connected(sock)
+                return
             if result in _PENDING:
                 self._sock = sock
-                self._loop.add_writer(sock.fileno(), self._on_connected)
+                self._timer = self._timer or self._loop.call_later(_WAIT, self._on_timeout)
+                self._loop.add_writer(sock.fileno(), self._on_writable)
                 return
             sock.close()
             self._note(result)
         self._fail()
 
-    def _on_connected(self) -> None:
+    def _on_writable(self) -> None:
         sock = self._sock
         assert sock is not None
         self._loop.remove_writer(sock.fileno())
@@ -99,13 +103,20 @@ class LocalDial:
             self._next()
             return
         self._sock = None
-        self._timer.cancel()
+        self._connected(sock)
+
+    def _connected(self, sock: socket.socket) -> None:
+        self._cancel()
         self._stood()
         self._stream.accept()
         endpoint = SocketEndpoint(self._loop, sock, self._stream, lambda: self._done(None))
         endpoint.start()
         if self._finished:
             endpoint.finish()
+
+    def _cancel(self) -> None:
+        if self._timer:
+            self._timer.cancel()
 
     def _note(self, number: int) -> None:
         self._refused = number == errno.ECONNREFUSED
@@ -118,7 +129,7 @@ class LocalDial:
         self._fail()
 
     def _fail(self) -> None:
-        self._timer.cancel()
+        self._cancel()
         self._stream.reset(Code.REFUSED if self._refused else Code.UNREACHABLE, self._error)
         self._done(self._error)
 
@@ -127,3 +138,12 @@ class LocalDial:
             self._loop.remove_writer(self._sock.fileno())
             self._sock.close()
             self._sock = None
+
+
+def _stands(sock: socket.socket) -> bool:
+    """Whether a connection that was only just asked for is there already, as on loopback it is."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True

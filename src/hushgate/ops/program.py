@@ -1,6 +1,7 @@
 """What a long-running program does with its process: signals, the change of its file, an orderly end."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -15,10 +16,14 @@ from hushgate.ops.watch import Watch
 from hushgate.transports.loop import new_event_loop
 
 _log = logger("program")
+_GC_OBJECTS = 20_000
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Runs `main` to its end on the best event loop there is; returns the exit code."""
+    # What was imported stays; and streams come and go faster than the default threshold of 700 objects expects.
+    gc.freeze()
+    gc.set_threshold(_GC_OBJECTS)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main())
 
