@@ -91,7 +91,7 @@ def test_a_visitor_who_never_reads_stops_nobody(programs: Programs, swap_service
             traffic.exchange_many(tunnel.address("swap"), 8, 4_000_000)
 
 
-@pytest.mark.parametrize("size", [1 << 14, 1 << 16])
+@pytest.mark.parametrize("size", [1 << 16])
 def test_both_ends_write_with_tiny_buffers(programs: Programs, size: int) -> None:
     def tiny(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -120,7 +120,7 @@ def test_a_service_that_only_home_names_is_unknown(programs: Programs, echo_serv
     tunnel.at_server = ["echo"]
     tunnel.start()
     assert works(tunnel, "echo")
-    tunnel.client.wait_log(r"^.*unknown.*\bmine\b.*$|^.*\bmine\b.*unknown.*$")
+    tunnel.client.wait_log(r"no such service.*\bmine\b|\bmine\b.*unknown")
     tunnel.server.wait_log(r"^.*\bmine\b.*$")
 
 
