@@ -150,6 +150,8 @@ class Session(RuleBasedStateMachine):
                 assert far.got == self.written.get(memory, b"") and memory.got == self.written.get(far, b"")
                 assert memory.finished == far.finished == 1
         assert not self.pair.dialler.streams and not self.pair.acceptor.streams
+        for mux, peer in (self.pair.muxes, self.pair.muxes[::-1]):
+            assert peer.outbox.received == mux.outbox.replay.next and not mux.outbox.replay.kept
 
 
 Session.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

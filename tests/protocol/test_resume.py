@@ -134,6 +134,7 @@ def test_no_byte_of_a_withdrawn_service_is_sent_again(ends: bool, arrived: int |
     far = pair.owners[1].memories.get(secret.stream.id)
     assert far is None or far.was_reset is Code.WITHDRAWN or (ends and far.got == SECRET)
     assert 5 not in pair.owners[1].memories
+    assert pair.acceptor.outbox.received == pair.dialler.outbox.replay.next and not pair.dialler.outbox.replay.kept
     check(*pair.muxes)
 
 
