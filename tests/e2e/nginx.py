@@ -1,6 +1,5 @@
 """A real nginx with the article's file: started in the foreground, reloaded, its workers counted."""
 
-import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,7 +43,8 @@ class Nginx:
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
-                parent = re.sub(r".*\) ", "", stat.read_text()).split()[1]
+                # The name of a process, in parentheses, may hold anything.
+                parent = stat.read_text().rpartition(")")[2].split()[1]
                 title = (stat.parent / "cmdline").read_text()
             except OSError:
                 continue
