@@ -1,0 +1,150 @@
+"""What the pages name exists: links, anchors, paths, commands, keys of the example files, the version."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from hushgate import __version__
+from hushgate.cli.main import COMMANDS, Commands, cli
+from hushgate.config.load import examine
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+each_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
+PATH = re.compile(r"(?<![\w/.-])((?:src|tests|scripts|docs|bench|\.ci)/[\w./-]*[\w/])")
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+NOT_YET = {"access"}
+"""Commands that pages name in order to say that this version does not have them."""
+TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
+
+
+def anchor(heading: str) -> str:
+    """The name that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def headings(page: Path) -> set[str]:
+    return {anchor(line.lstrip("#")) for line in page.read_text().splitlines() if line.startswith("#")}
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    dead = []
+    for target, place in LINK.findall(page.read_text()):
+        path = (page.parent / target).resolve() if target else page
+        if not path.exists() or (place and place not in headings(path)):
+            dead.append(f"{target}#{place}")
+    assert not dead
+
+
+@each_page
+def test_paths_exist(page: Path) -> None:
+    named = set(PATH.findall(page.read_text()))
+    assert not {path for path in named if not (ROOT / path).exists()}
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    seen, queue = set(), [ROOT / "README.md"]
+    while queue:
+        page = queue.pop()
+        if page not in seen and page.suffix == ".md":
+            seen.add(page)
+            queue += [(page.parent / target).resolve() for target, _ in LINK.findall(page.read_text()) if target]
+    assert {page for page in PAGES if page not in seen} == set()
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Every `hushgate …` of a page: lines of its shell blocks, and spans of code within its sentences."""
+    lines = [line for block in SHELL.findall(text) for line in block.splitlines()]
+    lines += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    for line in lines:
+        for match in re.finditer(r"(?:^|\$\()(hushgate [^)]*)", line.split("#")[0].strip()):
+            yield shlex.split(match[1].split(" < ")[0].replace("[", "").replace("]", ""))[1:]
+
+
+def parses(group: click.Group, arguments: list[str]) -> bool:
+    """Whether click finds a command for the arguments and takes them; nothing is run."""
+    with click.Context(group, info_name="hushgate") as context:
+        if arguments[0].startswith("-"):
+            return arguments[0] in {name for option in group.get_params(context) for name in option.opts}
+        _, command, rest = group.resolve_command(context, arguments)
+        if isinstance(command, click.Group):
+            return parses(command, rest) if rest else True
+        assert command is not None
+        rest = ["bash" if argument == "SHELL" else argument for argument in rest]
+        # A sentence may name a command alone.
+        with command.make_context("hushgate", rest, resilient_parsing=not rest):
+            return True
+
+
+@each_page
+def test_commands_are_known(page: Path) -> None:
+    for arguments in commands(page.read_text()):
+        if arguments[0] not in (*NOT_YET, "FILE"):
+            assert parses(cli, arguments), arguments
+
+
+def test_the_readme_shows_every_command() -> None:
+    text = (ROOT / "README.md").read_text()
+    shown = {arguments[0] for arguments in commands(text)}
+    assert shown >= {command.name for command in COMMANDS if command.name != "run"}
+
+
+def test_an_unknown_command_would_be_noticed() -> None:
+    assert isinstance(cli, Commands)
+    for line in ("hushgate serve", "hushgate server a.toml --prob", "hushgate token make"):
+        with pytest.raises(click.UsageError):
+            parses(cli, next(commands(f"`{line}`")))
+
+
+def test_the_files_of_the_readme_are_good(tmp_path: Path) -> None:
+    """With a domain, tokens and a certificate filled in, as the text says."""
+    server, client, without_nginx = TOML.findall((ROOT / "README.md").read_text())
+    services = server[server.index("[server.services") :]
+    for name in ("fullchain.pem", "privkey.pem"):
+        (tmp_path / name).write_text("")
+    for number, text in enumerate((server, client, without_nginx + services)):
+        text = text.replace("/etc/letsencrypt/live/your-domain.com/", "").replace("your-domain.com", "example.org")
+        for which in ("first", "second", "third"):
+            assert without_nginx in text or f"the {which} token" in text
+            text = text.replace(f"the {which} token", f"{which} " * 8 + which)
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+        file.chmod(0o600)
+        loaded, problems = examine(file, {}, platform="linux")
+        assert (problems, loaded.warnings) == ([], ())
+
+
+def test_the_readmes_files_are_the_articles() -> None:
+    """But for tokens, comments and empty lines."""
+
+    def content(text: str) -> list[str]:
+        lines = [re.sub(r'^token = ".*"', "token", line.split("#")[0].strip()) for line in text.splitlines()]
+        return [line for line in lines if line]
+
+    server, client, _ = TOML.findall((ROOT / "README.md").read_text())
+    article = ROOT / "tests" / "e2e" / "article"
+    assert content(server) == content((article / "server.toml").read_text())
+    assert content(client) == content((article / "client.toml").read_text())
+
+
+def test_the_changelog_knows_the_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
+    coming = re.search(r"^## \[Unreleased\]\n+This will be (\d+\.\d+\.\d+)\b", text, re.MULTILINE)
+    assert __version__ in ([coming[1]] if coming else []) + released[:1]
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    first = next(SHELL.finditer((ROOT / "README.md").read_text()))
+    assert [line.split()[0] for line in first[1].splitlines()] == ["scripts/demo", "scripts/test"]
+    assert first.start() < 600
+    for script in ("demo", "test"):
+        assert (ROOT / "scripts" / script).stat().st_mode & 0o111
