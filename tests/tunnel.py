@@ -95,6 +95,7 @@ class Service:
             for writer in self.writers:
                 writer.transport.abort()
             await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
 
     async def _visit(self, reader: StreamReader, writer: StreamWriter) -> None:
         self.visits += 1

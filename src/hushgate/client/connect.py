@@ -12,7 +12,7 @@ from hushgate.client.dial import Decoyed, dial
 from hushgate.config.model import ClientConfig
 from hushgate.errors import AuthError, PipeError, ProtocolError, UnreachableError
 from hushgate.log import logger
-from hushgate.protocol.frames import Type
+from hushgate.protocol.frames import Code, Type
 from hushgate.protocol.hello import Dialler, Resume, Welcome
 from hushgate.protocol.keys import Keys
 from hushgate.protocol.limits import HANDSHAKE_WAIT
@@ -101,7 +101,7 @@ async def _frame(pipe: Pipe, type: Type) -> bytes:
     pipe.switch(reader)
     found, payload = await reader.frame
     if found != type:
-        raise ProtocolError(11, f"frame 0x{found:02x} instead of {type.name}")
+        raise ProtocolError(Code.PROTOCOL, f"frame 0x{found:02x} instead of {type.name}")
     return payload
 
 

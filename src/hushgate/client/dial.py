@@ -11,7 +11,7 @@ from websockets.utils import accept_key, generate_key
 
 from hushgate.config.model import ClientConfig, Remote
 from hushgate.errors import PipeError
-from hushgate.protocol.limits import REQUEST_HEAD_MAX
+from hushgate.protocol.limits import HANDSHAKE_WAIT, REQUEST_HEAD_MAX
 from hushgate.transports import tcp, tls
 from hushgate.transports.base import Pipe
 from hushgate.transports.ws import WebSocketPipe
@@ -36,9 +36,12 @@ async def dial(config: ClientConfig, context: ssl.SSLContext | None, upgrade: by
     else:
         pipe = await tcp.connect(remote.host, remote.port)
     try:
-        return await _upgrade(pipe, remote, upgrade)
-    except BaseException:
+        async with asyncio.timeout(HANDSHAKE_WAIT):
+            return await _upgrade(pipe, remote, upgrade)
+    except BaseException as error:
         pipe.abort("the upgrade failed")
+        if isinstance(error, TimeoutError):
+            raise PipeError(f"{pipe.peer} did not answer the upgrade in {HANDSHAKE_WAIT:.0f} s") from None
         raise
 
 

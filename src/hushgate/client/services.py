@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from hushgate.client.alias import Aliases
 from hushgate.config.model import ClientService
 from hushgate.link.local import LocalDial
-from hushgate.log import logger
+from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Code, Kind
-from hushgate.protocol.stream import Stream
+from hushgate.protocol.stream import Half, Stream
 from hushgate.tasks import Tasks
 
 _log = logger("services")
@@ -33,6 +33,7 @@ class Services:
         self._down: set[str] = set()
         self._resolved: dict[str, tuple[float, list[str]]] = {}
         self._tasks = Tasks("services")
+        self._seldom = Seldom(_log)
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -41,7 +42,7 @@ class Services:
         """The server opened `stream`."""
         service = self.offered.get(stream.what.service)
         if service is None:
-            _log.warning("the server asked for a service that we do not offer", service=stream.what.service)
+            self._seldom.warning("the server asked for a service that we do not offer", service=stream.what.service)
             stream.reset(Code.UNKNOWN)
         elif stream.what.kind is not Kind.BYTES or stream.what.e2e:
             stream.reset(Code.UNSUPPORTED)
@@ -86,13 +87,14 @@ class Services:
         host = service.local.host
         try:
             infos = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except OSError as error:
-            self._failed(service.name, f"{host} cannot be resolved ({error.strerror or error})")
+        except (OSError, UnicodeError) as error:
+            self._failed(service.name, f"{host} cannot be resolved ({error})")
             stream.reset(Code.UNREACHABLE, "its name cannot be resolved")
             return
         hosts = list(dict.fromkeys(str(info[4][0]) for info in infos))
         self._resolved[host] = (time.monotonic() + _RESOLVED_FOR, hosts)
-        self._dial(stream, service, hosts)
+        if stream.send is Half.OPEN:
+            self._dial(stream, service, hosts)
 
     def _failed(self, name: str, reason: str) -> None:
         if name not in self._down:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from hushgate.errors import ProtocolError
 from hushgate.log import logger
-from hushgate.protocol.frames import Type
+from hushgate.protocol.frames import Code, Type
 from hushgate.protocol.hello import Acceptor, Login
 from hushgate.protocol.limits import HANDSHAKE_WAIT
 from hushgate.protocol.take import take_frame
@@ -51,11 +51,14 @@ class Handshake:
     def received(self, view: memoryview) -> int:
         used = 0
         try:
-            while not self._over and (found := take_frame(view[used:])):
-                type, _, _, payload, size = found
+            while not self._over and used < len(view):
+                if view[used] != Type.LOGIN:
+                    raise ProtocolError(Code.PROTOCOL, "another frame than LOGIN")
+                found = take_frame(view[used:])
+                if found is None:
+                    break
+                _, _, _, payload, size = found
                 used += size
-                if type != Type.LOGIN:
-                    raise ProtocolError(11, "another frame than LOGIN")
                 login = self._understand(payload)
                 if login:
                     self._finish()

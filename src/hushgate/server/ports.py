@@ -83,7 +83,10 @@ class Port:
     def _wait(self, sock: socket.socket, visitor: str, host: str) -> bool:
         until = time.monotonic() + self._timing.visitor_wait
         if not self._waiting.enter((sock, visitor), host, until):
-            return False
+            for gone, _ in self._waiting.evict(lambda waiting: _left(waiting[0])):
+                gone.close()
+            if not self._waiting.enter((sock, visitor), host, until):
+                return False
         if self._timer is None:
             self._timer = self._loop.call_later(self._timing.visitor_wait, self._on_overdue)
         return True
@@ -111,6 +114,16 @@ class Port:
 
     def _on_done(self) -> None:
         self.visitors -= 1
+
+
+def _left(sock: socket.socket) -> bool:
+    """Whether the visitor is gone: a reset came, or an end before any byte."""
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _refuse(sock: socket.socket) -> None:

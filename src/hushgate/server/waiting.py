@@ -1,6 +1,7 @@
 """Visitors who arrived while home was away. Pure bookkeeping: who may wait, and who goes on when home is back."""
 
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from hushgate.protocol.limits import VISITORS_WAITING, VISITORS_WAITING_ADDRESS
@@ -47,6 +48,14 @@ class WaitingRoom(Generic[V]):
             if visitor is not None:
                 gone.append(visitor)
         return gone
+
+    def evict(self, gone: Callable[[V], bool]) -> list[V]:
+        """Removes those of whom `gone` says that they left by themselves."""
+        left = [visitor for visitor, _, _ in self._queue if gone(visitor)]
+        waiting = [entry for entry in self._queue if entry[0] not in left]
+        self._queue = deque(waiting)
+        self._addresses = Counter(address for _, address, _ in waiting)
+        return left
 
     @property
     def next_at(self) -> float | None:
