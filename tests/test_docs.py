@@ -11,6 +11,7 @@ import pytest
 from hushgate import __version__
 from hushgate.cli.main import COMMANDS, Commands, cli
 from hushgate.config.load import examine
+from hushgate.protocol import limits
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -148,3 +149,29 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     assert first.start() < 600
     for script in ("demo", "test"):
         assert (ROOT / "scripts" / script).stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize(
+    ("page", "sentence"),
+    [
+        ("README.md", f"wait up to {limits.GRACE:.0f} s (`grace`)"),
+        ("README.md", f"wait up to {limits.VISITOR_WAIT:.0f} s (`visitor_wait`)"),
+        ("README.md", f"go on for {limits.DRAIN:.0f} s (`drain`)"),
+        ("docs/security.md", f"{limits.DOOR_CONNECTIONS} and {limits.DOOR_CONNECTIONS_ADDRESS} (`[server.limits]`)"),
+        ("docs/security.md", f"| {limits.REQUEST_LINE_MAX // 1024} KiB, {limits.REQUEST_HEAD_MAX // 1024} KiB |"),
+        ("docs/security.md", f"| {limits.DOOR_SILENT:.0f} s; {limits.DOOR_KEEPALIVE:.0f} s between requests |"),
+        ("docs/security.md", f"to a complete login | {limits.HANDSHAKE_WAIT:.0f} s |"),
+        ("docs/security.md", f"fewer than {limits.WEAK_TOKEN} characters"),
+        ("docs/security.md", f"repeated within {limits.PROOF_SKEW:.0f} seconds"),
+        ("docs/why/proofs.md", f"{limits.PROOF_SKEW:.0f} seconds"),
+        ("docs/why/resume.md", f"({limits.REPLAY_LIMIT // limits.MIB} MiB a session)"),
+        (
+            "docs/why/backpressure.md",
+            f"from {limits.WINDOW_INITIAL // 1024} KiB to {limits.WINDOW_MAX // limits.MIB} MiB",
+        ),
+        ("docs/why/backpressure.md", f"within {limits.GROWTH_BUDGET // limits.MIB} MiB for each session"),
+        ("docs/why/pacing.md", f"and {limits.CAP_SLACK * 1000:.0f} ms for the receiver's delayed ACK"),
+    ],
+)
+def test_numbers_are_those_of_the_code(page: str, sentence: str) -> None:
+    assert sentence in " ".join((ROOT / page).read_text().split())
