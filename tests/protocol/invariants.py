@@ -37,7 +37,7 @@ def _streams(mux: Mux) -> None:
 
 def _schedule(mux: Mux) -> None:
     schedule = mux.outbox.schedule
-    queued = [*schedule._fresh, *schedule._busy]
+    queued = [*schedule.fresh, *schedule.busy]
     assert len(queued) == len(set(queued)) == len(schedule)
     assert set(queued) == {stream for stream in mux.streams.values() if stream.listed}
     assert set(schedule._rests) <= set(queued)

@@ -46,7 +46,8 @@ class Link:
         return f"<Link {self.pipe.kind} {self.pipe.peer} {'up' if self._mux else 'ended'}>"
 
     def start(self, peer_received: int) -> None:
-        """Attaches the mux, whose peer has `peer_received` counted frames. Raises ProtocolError (`mismatch`)."""
+        """Attaches the mux, whose peer has `peer_received` counted frames. `ended` may be called before this returns:
+        when the pipe is over already, and when the mux has failed (`mismatch`), which the peer is told."""
         mux = self._mux
         assert mux is not None
         self._inside = True
@@ -57,6 +58,8 @@ class Link:
         self.wake()
         self.pipe.roomy()
         self.pipe.switch(self)
+        if mux.failed and self._mux:
+            self._fail(*mux.failed)
 
     def fence(self, reason: str) -> None:
         """Another link took over the mux: whatever still arrives here is not heard, and `ended` is not called."""
@@ -118,6 +121,7 @@ class Link:
         mux, pipe = self._mux, self.pipe
         if mux is None or pipe.full:
             return
+        outbox = self._outbox
         now = time.monotonic()
         if now - self._flushed_at < _CROWD:
             self._crowded = True
@@ -126,7 +130,7 @@ class Link:
         messages: list[Message] = []
         while len(messages) < _BATCH and (message := mux.pull(now)) is not None:
             messages.append(message)
-            if not mux.pending:
+            if not outbox.pending:
                 break
         self._inside = inside
         if messages:
@@ -152,6 +156,9 @@ class Link:
         mux = self._mux
         if mux is None:
             return
+        if mux.failed:
+            self._fail(*mux.failed)
+            return
         dead = mux.tick(time.monotonic())
         if _suspension() - self._skew > _SUSPENDED:
             dead = "this machine was suspended"
@@ -163,9 +170,9 @@ class Link:
     # The end.
 
     def _fail(self, code: Code, reason: str) -> None:
-        self._release()
-        self.pipe.close()
-        self._ended(self, f"session ended: {code.name.lower()}{f' ({reason})' if reason else ''}")
+        if self._release():
+            self.pipe.close()
+            self._ended(self, f"session ended: {code.name.lower()}{f' ({reason})' if reason else ''}")
 
     def _give_up(self, reason: str) -> None:
         if self._release():

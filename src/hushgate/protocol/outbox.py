@@ -163,19 +163,24 @@ class Outbox:
     def pending(self) -> bool:
         """Whether `pull` may have something."""
         return bool(
-            self._control
-            or self._pong
+            self.schedule.fresh
+            or self.schedule.busy
             or self._orders
             or self._windows
-            or len(self.schedule)
-            or self._ack_due()
+            or self._ack_now
+            or self._unacked_bytes >= ACK_BYTES
+            or self._unacked_frames >= ACK_FRAMES
+            or self._control
+            or self._pong
             or self._datagrams
             or self.replay.replaying
         )
 
+    @property
     def _ack_due(self) -> bool:
-        share = 2 if self._orders or len(self.schedule) else 1
-        return self._ack_now or (self._unacked_bytes * share >= ACK_BYTES or self._unacked_frames * share >= ACK_FRAMES)
+        """Whether an ACK should leave: half of what makes one leave alone is enough to go along with others."""
+        share = 2 if self.schedule.fresh or self.schedule.busy or self._orders else 1
+        return self._ack_now or self._unacked_frames * share >= ACK_FRAMES or self._unacked_bytes * share >= ACK_BYTES
 
     def pull(self, now: float) -> list[bytes] | None:
         """The buffers of the next message, at most MESSAGE_MAX bytes of whole frames, or None when nothing may
@@ -183,7 +188,8 @@ class Outbox:
         replay = self.replay
         if not replay.flight:
             self.liveness.progress_at = now
-        out = self._uncounted(now)
+        rare = self._control or self._windows or self._pong or self._datagrams or self._ack_due
+        out = self._uncounted(now) if rare else []
         if replay.replaying:
             if not out and replay.flight < self.pace.cap:
                 out = replay.again(self.pace.snapshot(now, idle=not replay.flight, limited=True)).parts
@@ -208,7 +214,7 @@ class Outbox:
             out.append(frames.pong(token, now - asked_at))
             room -= len(out[-1])
             self._pong = None
-        if self._ack_due() and room > _SMALL:
+        if self._ack_due and room > _SMALL:
             out.append(frames.ack(self.received, now - self._arrived_at))
             room -= len(out[-1])
             self._unacked_bytes = self._unacked_frames = 0
@@ -269,7 +275,7 @@ class Outbox:
                 schedule.again(stream, wanted - n)
         if parts:
             size = room - left
-            limited = len(schedule) > 0 or replay.flight + size >= pace.cap
+            limited = bool(schedule.fresh or schedule.busy) or replay.flight + size >= pace.cap
             replay.seal(parts, count, size, pace.snapshot(now, idle=not replay.flight, limited=limited))
         return parts
 

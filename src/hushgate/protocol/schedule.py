@@ -18,12 +18,12 @@ _TRIFLE = 1024
 class Schedule:
     """The streams that have something to send and the credit for it."""
 
-    __slots__ = ("_before", "_busy", "_fresh", "_overtaken", "_rests", "_turn", "rest")
+    __slots__ = ("_before", "_overtaken", "_rests", "_turn", "busy", "fresh", "rest")
 
     def __init__(self) -> None:
-        self._fresh: deque[Stream] = deque()
-        self._busy: deque[Stream] = deque()
-        self._turn = self._fresh
+        self.fresh: deque[Stream] = deque()
+        self.busy: deque[Stream] = deque()
+        self._turn = self.fresh
         """Where the stream that `next` gave came from."""
         self._overtaken = 0
         """Bytes of fresh streams that left since a busy one had its turn."""
@@ -35,21 +35,21 @@ class Schedule:
         """That of the stream that `next` gave; 0 when its turn begins."""
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._busy)
+        return len(self.fresh) + len(self.busy)
 
     def add(self, stream: Stream) -> None:
         """`stream` was idle. `Stream.listed` must be False; it is set."""
         stream.listed = True
-        self._fresh.append(stream)
+        self.fresh.append(stream)
 
     def next(self) -> Stream | None:
         """Takes the stream whose turn it is off the schedule, so that one which becomes ready during its own turn is
         not overlooked."""
         self._before = self._overtaken
-        if self._fresh and (not self._busy or self._overtaken < FAIR_BATCHES * MESSAGE_MAX):
-            self._turn = self._fresh
-        elif self._busy:
-            self._turn = self._busy
+        if self.fresh and (not self.busy or self._overtaken < FAIR_BATCHES * MESSAGE_MAX):
+            self._turn = self.fresh
+        elif self.busy:
+            self._turn = self.busy
             self._overtaken = 0
         else:
             return None
@@ -60,7 +60,7 @@ class Schedule:
 
     def sent(self, n: int) -> None:
         """`n` bytes left for the stream that `next` gave."""
-        if self._turn is self._fresh and self._busy:
+        if self._turn is self.fresh and self.busy:
             self._overtaken += n
 
     def again(self, stream: Stream, rest: int = 0) -> None:
@@ -68,7 +68,7 @@ class Schedule:
         that, and then its turn goes on in the next one."""
         stream.listed = True
         if rest <= _TRIFLE:
-            self._busy.append(stream)
+            self.busy.append(stream)
         else:
             self._turn.appendleft(stream)
             self._rests[stream] = rest
@@ -79,13 +79,13 @@ class Schedule:
         if stream.listed:
             stream.listed = False
             self._rests.pop(stream, None)
-            for queue in (self._fresh, self._busy):
+            for queue in (self.fresh, self.busy):
                 if stream in queue:
                     queue.remove(stream)
 
     def clear(self) -> None:
         """Forgets all streams."""
-        for queue in (self._fresh, self._busy):
+        for queue in (self.fresh, self.busy):
             for stream in queue:
                 stream.listed = False
             queue.clear()

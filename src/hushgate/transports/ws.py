@@ -20,8 +20,6 @@ Masking = Literal["zero"] | Callable[[], bytes] | None
 """How what we send is masked: not (a server), with key zero (a client under its own TLS), or with the key of 4 random
 bytes that the function returns for each message (any other client)."""
 
-_NOTHING = memoryview(b"")
-
 
 class WebSocketPipe(Pipe, PipeUser):
     """Carries messages over `inner`. Only a client masks, so `masking` also says which side we are."""
@@ -34,7 +32,6 @@ class WebSocketPipe(Pipe, PipeUser):
         self._decoder = Decoder(masked=masking is None)
         self._split = bytearray()
         """What the user left of the messages so far: a frame of its own that continues in the next message."""
-        self._payload = _NOTHING
         self._pong: bytes | None = None
         """The last ping's payload, until there is room to answer: one answer serves all pings before it."""
         self._attached = False
@@ -94,25 +91,32 @@ class WebSocketPipe(Pipe, PipeUser):
         self._end("the connection ended without a WebSocket close" if early else error)
 
     def _deliver(self, payload: memoryview | bytes) -> None:
+        view = payload if isinstance(payload, memoryview) else memoryview(payload)
+        user = self._user
         if self._split:
-            self._split += payload
+            self._split += view
             self._show()
+        elif user is not None and view:
+            # Nearly always all is used and nobody else took over: the way that `_show` goes, shorter.
+            self._showing = True
+            try:
+                size = user.received(view)
+            finally:
+                self._showing = False
+            if size < len(view):
+                self._split += view[size:]
+            if self._split and self._user is not user:
+                self._show()
         else:
-            self._payload = payload if isinstance(payload, memoryview) else memoryview(payload)
-            self._show()
-            self._split += self._payload
-            self._payload = _NOTHING
+            self._split += view
         if len(self._split) > MESSAGE_MAX:
             self.abort(f"{self.peer}: {len(self._split)} bytes were received and not read")
 
     def _unread(self) -> memoryview:
-        return memoryview(self._split) if self._split else self._payload[:]
+        return memoryview(self._split)
 
     def _used(self, size: int) -> None:
-        if self._split:
-            del self._split[:size]
-        else:
-            self._payload = self._payload[size:]
+        del self._split[:size]
 
     def _key(self) -> bytes | None:
         match self._masking:
