@@ -1,4 +1,4 @@
-"""Peers that are not what they claim: captured logins, stolen sessions, servers that ask for too much, noise, silence."""
+"""Peers that are not what they claim: captured logins, stolen sessions, greedy servers, noise, silence."""
 
 import asyncio
 import contextlib

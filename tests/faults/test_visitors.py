@@ -66,7 +66,7 @@ def test_visitors_who_gave_up_leave_their_places_to_others() -> None:
         limits = Limits(visitors_waiting=2, visitors_waiting_address=2)
         async with tunnel(limits=limits, up=False) as made:
             for _ in range(10):
-                reader, writer = await made.visit()
+                _, writer = await made.visit()
                 await until(lambda: made.server.ports["echo"].waiting >= 1, "the visitor")
                 reset_on_close(writer.get_extra_info("socket"))
                 await leave(writer)

@@ -78,10 +78,10 @@ class Host:
             connections_address=limits.get("connections_address", 8),
         )
 
-    def _gate(self, blob: bytes | None, peer: str) -> Admission | None:
+    def _gate(self, blob: bytes | None) -> Admission | str:
         self.asked += 1
-        assert peer.startswith("127.0.0.1:")
-        return self._guard.check(blob, self._keyring, time.time_ns() // 1_000_000)
+        admission = self._guard.check(blob, self._keyring, time.time_ns() // 1_000_000)
+        return admission or str(self._guard.last_refusal)
 
     def _admit(self, pipe: Pipe, admission: Admission) -> None:
         assert admission.verifiers[0].service == "ssh"
@@ -184,8 +184,9 @@ def test_a_proof_is_good_once_and_the_log_says_who(capsys: pytest.CaptureFixture
 
     with structlog.testing.capture_logs() as lines:
         run(host.run(visit))
-    (line,) = [line for line in lines if line["event"] == "upgrade without a valid proof"]
+    (line,) = [line for line in lines if line["event"] == "login refused"]
     assert line["peer"].startswith("127.0.0.1:")
+    assert line["reason"] == "proof seen before"
     assert line["forwarded"] == repr('192.0.2.7" x=\x1by')
 
 
@@ -246,7 +247,7 @@ def test_silent_peers_do_not_delay_a_link(tmp_path: Path) -> None:
 
 def test_faults_of_the_address_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     async def start(address: Address) -> str:
-        door = Door(address, None, lambda _blob, _peer: None, lambda _pipe, _admission: None)
+        door = Door(address, None, lambda _blob: "no", lambda _pipe, _admission: None)
         with pytest.raises(SystemFault) as caught:
             await door.start()
         return str(caught.value)
@@ -260,7 +261,7 @@ def test_faults_of_the_address_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -
     def denied(_sock: socket.socket, _address: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("hushgate.server.door.socket.socket.bind", denied)
+    monkeypatch.setattr("hushgate.link.accept.socket.socket.bind", denied)
     assert "needs a privilege" in run(start(Address("127.0.0.1", 443)))
 
 
@@ -273,7 +274,7 @@ from hushgate.transports.loop import new_event_loop
 
 async def main():
     configure(stream=sys.stderr)
-    door = Door(Address("127.0.0.1", 0), None, lambda blob, peer: None, lambda pipe, admission: None, connections=1000)
+    door = Door(Address("127.0.0.1", 0), None, lambda blob: "no", lambda pipe, admission: None, connections=1000)
     await door.start()
     print(door.address.port, flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

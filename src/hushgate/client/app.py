@@ -31,6 +31,10 @@ _RETRY_WITH_STREAMS = 5.0
 """Longest wait between attempts while streams wait to be resumed."""
 _RETRY_REFUSED = 5.0
 """Shortest wait after the server did not know us: asking more often helps nobody and looks like an attack."""
+_PROVED_AT_ONCE = 96
+"""So many services fit one PROVE, however long their names are."""
+_DRAIN = frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN))
+_ATTACHED = {Attach.NEW: "new", Attach.RESUMED: "resumed", Attach.UNKNOWN: "new, the old one is lost"}
 
 
 class Client:
@@ -57,6 +61,8 @@ class Client:
         self._redial = asyncio.Event()
         self._redial.set()
         self._not_before = 0.0
+        self._sooner = asyncio.Event()
+        self._attempting = False
         self._ending = False
         self._quiet = asyncio.Event()
         self._grace: asyncio.TimerHandle | None = None
@@ -72,8 +78,9 @@ class Client:
     async def drain(self) -> None:
         """Asks for no new streams and waits until those that run have ended, or `drain` seconds are over."""
         self._ending = True
-        if self.link and self._mux.streams:
-            self._mux.outbox.say(frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN)))
+        if self._mux.streams:
+            if self.link:
+                self._mux.outbox.say(_DRAIN)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.config.timing.drain):
                     await self._quiet.wait()
@@ -92,35 +99,50 @@ class Client:
             self.link.finish()
 
     def reload(self, config: ClientConfig) -> None:
-        """Takes over another configuration; streams of unchanged services do not notice."""
-        old, self.config = self.config, config
+        """Takes over another configuration; streams of unchanged services do not notice. Raises SystemFault, and then
+        changes nothing."""
+        old = self.config
+        moved = (old.remote, old.trusted_root, old.hostname) != (config.remote, config.trusted_root, config.hostname)
+        if moved:
+            self._context = tls_context(config)
+        self.config = config
         self.services.offered = config.services
         removed = [name for name in old.services if name not in config.services]
         changed = [name for name, service in config.services.items() if old.services.get(name) != service]
         _log.info("configuration reloaded", changed=",".join(sorted(changed + removed)) or "nothing")
-        reconnect = _reaches(old) != _reaches(config)
-        if reconnect:
-            self._context = tls_context(config)
         self._keys = derive(config)
         self._mux.withdraw(removed, Code.WITHDRAWN)
-        if reconnect:
-            self._redial.set()
-        elif self.link:
+        if self.link:
             self._prove(removed, changed)
+        if moved or not self.link:
+            self._not_before = 0.0
+            self._sooner.set()
+            self._redial.set()
 
     # The session.
 
     async def _keep_connected(self) -> None:
         while True:
             await self._redial.wait()
-            await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+            await self._until_due()
             self._redial.clear()
+            self._attempting = True
             try:
                 connected = await self._attempt()
             except UserError as error:
                 self._retry(str(error), _RETRY_REFUSED if isinstance(error, AuthError) else 0.0)
             else:
                 self._welcomed(connected)
+            finally:
+                self._attempting = False
+
+    async def _until_due(self) -> None:
+        """Sleeps until `_not_before`, which may be brought forward meanwhile."""
+        while (wait := self._not_before - time.monotonic()) > 0:
+            self._sooner.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._sooner.wait()
 
     async def _attempt(self) -> Connected:
         self._epoch += 1
@@ -138,6 +160,8 @@ class Client:
         if welcome.attach in (Attach.RETRY, Attach.STALE, Attach.DENIED):
             pipe.close()
             self._log_services(welcome.services)
+            if welcome.attach is Attach.DENIED and Status.OK in welcome.services.values():
+                self._lose_session(Code.DENIED, "no service of the session could be proved")
             wait = max(welcome.retry_ms / 1000, _RETRY_REFUSED if welcome.attach is Attach.DENIED else 0.0)
             self._retry(f"the server answered {welcome.attach.name.lower()} {welcome.text}".strip(), wait)
             return
@@ -145,10 +169,10 @@ class Client:
             self.link.fence("moved to a new link")
         if welcome.attach is not Attach.RESUMED and self._session:
             self._lose_session(Code.AWAY, "the server no longer knows the session")
-        if self._mux.failed:
-            self._mux = self._new_mux()
         if welcome.attach is not Attach.RESUMED:
             self._epoch = 1
+            if self._mux.failed:
+                self._mux = self._new_mux()
         self._session = welcome.session
         self._mux.peer_window = welcome.window
         self._dialler = connected.dialler
@@ -162,25 +186,19 @@ class Client:
         self.link = link
         self.links += 1
         self._linked_at = time.monotonic()
-        try:
-            link.start(welcome.received if welcome.attach is Attach.RESUMED else 0)
-        except ProtocolError as error:
-            self._mux.close(Code.MISMATCH, error.reason)
-            link.finish()
-            self._link_ended(link, error.reason)
-            return
         self.statuses = dict(welcome.services)
         good = [name for name, status in welcome.services.items() if status is Status.OK]
         _log.info(
             "connected",
             server=self.config.remote,
-            session={Attach.NEW: "new", Attach.RESUMED: "resumed", Attach.UNKNOWN: "new, the old one is lost"}[
-                welcome.attach
-            ],
+            session=_ATTACHED[welcome.attach],
             services=",".join(sorted(good)),
             streams=len(self._mux.streams),
         )
         self._log_services(welcome.services)
+        link.start(welcome.received if welcome.attach is Attach.RESUMED else 0)
+        if self._ending and self.link is link:
+            self._mux.outbox.say(_DRAIN)
 
     def _link_ended(self, link: Link, reason: str) -> None:
         if self.link is not link:
@@ -195,11 +213,10 @@ class Client:
             self._grace = loop.call_later(
                 self.config.timing.grace, self._lose_session, Code.AWAY, "the server did not come back in time"
             )
-        if self._ending:
+        if self._ending and not self._mux.streams:
             self._quiet.set()
-        else:
-            wait = max(0.0, self._not_before - time.monotonic())
-            self._retry(f"link lost: {reason}", wait)
+        elif not self._attempting:
+            self._retry(f"link lost: {reason}", max(0.0, self._not_before - time.monotonic()))
 
     def _lose_session(self, code: Code, text: str) -> None:
         """The streams end; the next link begins a new session."""
@@ -222,15 +239,18 @@ class Client:
             self._quiet.set()
 
     def handshake(self, type: Type, payload: bytes) -> None:
-        if self._dialler is None:
-            return
+        assert self._dialler is not None, "a link has a handshake"
         if type is Type.CHANGED:
             self._prove([], [key.service for key in self._keys])
-        elif type is Type.PROVED:
+        elif type is not Type.PROVED:
+            raise ProtocolError(Code.PROTOCOL, f"{type.name} out of turn")
+        else:
             answered = self._dialler.proved(payload)
-            self.statuses = {**self.statuses, **answered}
-            _log.info("services proved", services=",".join(n for n, s in answered.items() if s is Status.OK))
-            self._log_services(answered)
+            known, self.statuses = self.statuses, {**self.statuses, **answered}
+            changed = {name: status for name, status in answered.items() if known.get(name) is not status}
+            if proved := [name for name, status in changed.items() if status is Status.OK]:
+                _log.info("services proved", services=",".join(sorted(proved)))
+            self._log_services(changed)
 
     def goaway(self, away: GoAway) -> None:
         _log.info("the server says goodbye", mode=away.mode.name.lower(), code=away.code.name.lower(), text=away.text)
@@ -241,9 +261,12 @@ class Client:
     # Services.
 
     def _prove(self, removed: list[str], changed: list[str]) -> None:
+        if self._dialler is None:
+            return
         keys = [key for key in self._keys if key.service in changed]
-        if self._dialler and (keys or removed):
-            self._mux.outbox.say(self._dialler.prove(keys, removed))
+        for at in range(0, max(len(keys), len(removed)), _PROVED_AT_ONCE):
+            part = slice(at, at + _PROVED_AT_ONCE)
+            self._mux.outbox.say(self._dialler.prove(keys[part], removed[part]))
 
     def _log_services(self, statuses: Mapping[str, Status]) -> None:
         for name, status in statuses.items():
@@ -253,10 +276,6 @@ class Client:
                 _log.warning("token mismatch: the server has another token for the service", service=name)
             elif status is Status.REFUSED:
                 _log.warning("another home holds the service", service=name)
-
-
-def _reaches(config: ClientConfig) -> tuple[object, ...]:
-    return config.remote, config.trusted_root, config.hostname
 
 
 def derive(config: ClientConfig) -> list[Keys]:

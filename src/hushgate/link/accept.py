@@ -1,106 +1,152 @@
-"""Listening sockets: bound with one sentence when that fails, and an accept loop that survives a shortage of
-descriptors.
+"""Listening sockets: bound, or one sentence about why not, and an accept loop that survives a shortage of descriptors.
 
-asyncio's own accept loop spins and floods the log when descriptors run out. Here a reserve descriptor is given up to
-accept and close the newcomer at once, and one line a second says so at most.
+The loop is our own because asyncio's spins and floods its log when descriptors run out (cpython#151615). Here a
+reserve descriptor is given up for a moment, so that the connection that waits can be taken and closed in order; then
+nobody is accepted for half a second, and one line a second is logged.
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
-import time
 from collections.abc import Callable
+from typing import Final
 
+from hushgate.config.model import Address
 from hushgate.errors import SystemFault
-from hushgate.log import logger
+from hushgate.log import Seldom, logger
 
-_log = logger("accept")
-_BACKLOG = 512
-_PER_TURN = 64
-"""Connections accepted before others get their turn."""
-_SHORTAGE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A non-blocking listening TCP socket. Raises SystemFault with a sentence for the user."""
-    try:
-        infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise SystemFault(
-            f"cannot listen on {host}:{port}: {host} is not an address of this machine ({error})"
-        ) from None
-    family, kind, protocol, _, address = infos[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        if os.name == "posix":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6 and host == "::":
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.bind(address)
-        sock.listen(_BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise SystemFault(f"cannot listen on {host}:{port}: {_reason(error)}") from None
-    sock.setblocking(False)
-    return sock
-
-
-def _reason(error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return "another program listens there already (`ss -tlnp` shows which)"
-    if error.errno == errno.EACCES:
-        return "ports below 1024 need root or CAP_NET_BIND_SERVICE"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return "this machine has no such address"
-    return error.strerror or str(error)
+_log = Seldom(logger("accept"), every=1.0)
+_BACKLOG: Final = 511
+"""nginx's listen backlog on Linux."""
+_PER_TURN: Final = 64
+"""Connections taken in one turn of the loop, so that links have their turn too."""
+_PAUSE: Final = 0.5
+_SHORTAGE: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Acceptor:
-    """Calls `arrived(sock, address)` for each connection of a listening socket; `sock` is non-blocking."""
+    """Listens on `bind` and calls `arrived(sock, peer)` for each connection; `sock` is non-blocking and the callee's.
 
-    def __init__(self, sock: socket.socket, arrived: Callable[[socket.socket, tuple[str, int]], None]) -> None:
+    Raises SystemFault when the address cannot be had.
+    """
+
+    def __init__(self, bind: Address, arrived: Callable[[socket.socket, Address], None]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sock = sock
         self._arrived = arrived
-        self._reserve = os.open(os.devnull, os.O_RDONLY)
-        self._warned_at = 0.0
-        self._loop.add_reader(sock.fileno(), self._on_readable)
+        self._sockets = _listening(bind)
+        self._reserve: int | None = _reserve()
+        self._resume: asyncio.TimerHandle | None = None
+        self._listen()
 
     @property
-    def address(self) -> tuple[str, int]:
-        host, port = self._sock.getsockname()[:2]
-        return host, port
+    def address(self) -> Address:
+        """Where it listens, with the real port when 0 was asked for."""
+        host, port = self._sockets[0].getsockname()[:2]
+        return Address(host, port)
 
     def close(self) -> None:
-        """Stops listening."""
-        if self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock.fileno())
-            self._sock.close()
-            os.close(self._reserve)
+        """Stops listening. May be called again."""
+        self._deaf()
+        if self._resume is not None:
+            self._resume.cancel()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets = []
+        self._give_up_reserve()
 
-    def _on_readable(self) -> None:
+    def _listen(self) -> None:
+        for sock in self._sockets:
+            self._loop.add_reader(sock, self._accept, sock)
+
+    def _deaf(self) -> None:
+        for sock in self._sockets:
+            self._loop.remove_reader(sock)
+
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(_PER_TURN):
+            if listener not in self._sockets:
+                return
             try:
-                sock, address = self._sock.accept()
+                sock, address = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno in _SHORTAGE:
-                    self._turn_away(error)
-                    return
-                raise
+                if error.errno not in _SHORTAGE:
+                    raise
+                self._exhausted(listener, error)
+                return
             sock.setblocking(False)
-            self._arrived(sock, (address[0], address[1]))
+            self._arrived(sock, Address(address[0], address[1]))
 
-    def _turn_away(self, error: OSError) -> None:
-        os.close(self._reserve)
-        try:
-            self._sock.accept()[0].close()
-        except OSError:
-            pass
-        self._reserve = os.open(os.devnull, os.O_RDONLY)
-        now = time.monotonic()
-        if now - self._warned_at >= 1:
-            self._warned_at = now
-            _log.error("connection turned away: this process is out of descriptors", reason=error.strerror)
+    def _exhausted(self, listener: socket.socket, error: OSError) -> None:
+        _log.warning("no descriptor for a new connection: raise LimitNOFILE", cause=error.strerror)
+        self._give_up_reserve()
+        with contextlib.suppress(OSError):
+            turn_away(listener.accept()[0])
+        with contextlib.suppress(OSError):
+            self._reserve = _reserve()
+        self._deaf()
+        self._resume = self._loop.call_later(_PAUSE, self._listen)
+
+    def _give_up_reserve(self) -> None:
+        if self._reserve is not None:
+            os.close(self._reserve)
+            self._reserve = None
+
+
+def turn_away(sock: socket.socket) -> None:
+    """Closes a connection without a word, and without a reset when the peer's first bytes are already there."""
+    with sock, contextlib.suppress(OSError):
+        sock.setblocking(False)
+        sock.shutdown(socket.SHUT_WR)
+        sock.recv(65536)
+
+
+def _reserve() -> int:
+    return os.open(os.devnull, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+
+
+def _listening(bind: Address) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(bind.host or None, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in found:
+            sockets.append(_bound(family, address, alone=len(found) == 1))
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise SystemFault(_bind_fault(bind, error)) from error
+    return sockets
+
+
+def _bound(family: int, address: tuple[object, ...], *, alone: bool) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not alone)
+        sock.setblocking(False)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_fault(bind: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{bind}: another program listens there: stop it (`ss -tlnp` names it), or choose another bind_addr"
+    if error.errno == errno.EACCES:
+        return (
+            f"{bind}: a port below 1024 needs a privilege: let systemd give CAP_NET_BIND_SERVICE "
+            "(AmbientCapabilities=), or choose another bind_addr"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{bind}: this machine does not have that address: check bind_addr (0.0.0.0 listens on all)"
+    if isinstance(error, socket.gaierror):
+        return f"{bind}: the host of bind_addr cannot be resolved: write an address of this machine"
+    return f"{bind}: cannot listen there ({error.strerror or error}): check bind_addr"

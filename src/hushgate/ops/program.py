@@ -10,7 +10,7 @@ from typing import Any
 
 from hushgate.config.load import load
 from hushgate.config.model import Loaded
-from hushgate.errors import ConfigError
+from hushgate.errors import ConfigError, UserError
 from hushgate.log import logger
 from hushgate.ops.watch import Watch
 from hushgate.transports.loop import new_event_loop
@@ -82,8 +82,12 @@ class Reload:
             return
         for warning in loaded.warnings:
             _log.warning(warning)
+        try:
+            self._apply(loaded)
+        except UserError as error:
+            _log.error("the changed configuration is not used", problem=error)
+            return
         self._loaded = loaded
-        self._apply(loaded)
 
 
 def _nothing() -> None:

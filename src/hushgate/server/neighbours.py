@@ -6,9 +6,14 @@ title, which everybody may read; when a new one appears, the clients whose links
 to move, which costs them nothing.
 """
 
+import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+from hushgate.tasks import Tasks
+
+_EVERY = 5.0
 _TITLE = b"nginx: worker process is shutting down"
 
 
@@ -43,3 +48,25 @@ class OldWorkers:
             return (self._proc / pid / name).read_bytes()
         except OSError:
             return b""
+
+
+class Neighbours:
+    """Calls `reloaded` when nginx on this machine was reloaded."""
+
+    def __init__(self, reloaded: Callable[[], None]) -> None:
+        self._reloaded = reloaded
+        self._workers = OldWorkers()
+        self._tasks = Tasks("neighbours")
+
+    def start(self) -> None:
+        self._tasks.start("watch", self._watch())
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
+    async def _watch(self) -> None:
+        self._workers.appeared()
+        while True:
+            await asyncio.sleep(_EVERY)
+            if self._workers.appeared():
+                self._reloaded()

@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 from hushgate.config.model import Address, Limits, ServerService, Timing
 from hushgate.errors import LocalProtocolError
-from hushgate.link.accept import Acceptor, bind
+from hushgate.link.accept import Acceptor
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
 from hushgate.link.routes import Route
-from hushgate.log import logger
+from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Open
 from hushgate.server.waiting import WaitingRoom
 
-_log = logger("ports")
+_log = Seldom(logger("ports"))
 
 
 class Port:
@@ -46,13 +46,18 @@ class Port:
             limits.visitors_waiting, limits.visitors_waiting_address
         )
         self._timer: asyncio.TimerHandle | None = None
-        self._acceptor = Acceptor(bind(*address), self._arrived)
-        self.address = Address(*self._acceptor.address)
+        self._acceptor = Acceptor(address, self._arrived)
+        self.address = self._acceptor.address
 
     @property
     def waiting(self) -> int:
         """Visitors who wait for home."""
         return len(self._waiting)
+
+    def change(self, service: ServerService, timing: Timing) -> None:
+        """Visitors who come from now on are treated so."""
+        self.service = service
+        self._timing = timing
 
     def close(self) -> None:
         """Accepts no more and lets nobody wait; those who are being served stay."""
@@ -67,16 +72,16 @@ class Port:
         while visitor := self._waiting.leave():
             self._serve(*visitor)
 
-    def _arrived(self, sock: socket.socket, address: tuple[str, int]) -> None:
+    def _arrived(self, sock: socket.socket, peer: Address) -> None:
         with contextlib.suppress(OSError):
             if self.service.nodelay:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        visitor = f"{address[0]} {address[1]}"
+        visitor = f"{peer.host} {peer.port}"
         route = self._find(self.service.name)
         if route and route.up:
             self._serve(sock, visitor)
         elif self._away(self.service.name, time.monotonic()) > self._timing.grace or not self._wait(
-            sock, visitor, address[0]
+            sock, visitor, peer.host
         ):
             _refuse(sock)
 

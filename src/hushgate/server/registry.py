@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from hushgate.log import logger
 from hushgate.protocol.frames import Code
-from hushgate.protocol.hello import Attach, Login, Status
+from hushgate.protocol.hello import Attach, Login
 from hushgate.protocol.limits import GRACE, REPLAY_DETACHED_LIMIT
 from hushgate.server.session import Session
 
 _log = logger("registry")
+_GRACE_OVER = "the grace is over: home did not come back in time"
 _CHANGES = 3
 _CHANGES_WINDOW = 60.0
 
@@ -78,7 +79,7 @@ class Registry:
             return Decision(Attach.DENIED, None)
         if login.session is not None and (session := self._sessions.get(login.session)):
             return self._resume(session, login, identifiers, now)
-        refused = self._refused(identifiers, login.instance, now)
+        refused = self.refused(identifiers, login.instance, now)
         if len(refused) == len(identifiers):
             return Decision(Attach.RETRY, None, refused)
         session = self._create(login)
@@ -98,11 +99,12 @@ class Registry:
         lost = set(session.services) - set(identifiers)
         self.release(session, lost, now)
         session.mux.withdraw(lost, Code.DENIED)
-        refused = self._refused(identifiers, login.instance, now)
+        refused = self.refused(identifiers, login.instance, now)
         self.claim(session, {name: key for name, key in identifiers.items() if name not in refused}, now)
         return Decision(Attach.RESUMED, session, refused)
 
-    def _refused(self, names: Iterable[str], instance: bytes, now: float) -> frozenset[str]:
+    def refused(self, names: Iterable[str], instance: bytes, now: float) -> frozenset[str]:
+        """Those of the services that are not for the client `instance` now, because two homes fight over them."""
         return frozenset(name for name in names if self._fights(name, instance, now))
 
     def _fights(self, name: str, instance: bytes, now: float) -> bool:
@@ -111,23 +113,21 @@ class Registry:
             return False
         while owned.changes and now - owned.changes[0] > _CHANGES_WINDOW:
             owned.changes.popleft()
-        if len(owned.changes) < _CHANGES:
-            return False
-        _log.warning("two homes use one token; the newer is refused for now", service=name, newcomer=instance[:4].hex())
-        return True
+        return len(owned.changes) >= _CHANGES
 
     def claim(self, session: Session, identifiers: Mapping[str, bytes], now: float) -> None:
-        """`session` serves these services from now on: the newest wins."""
+        """`session` serves these services from now on: the newest wins. One that proves again what it proved before
+        keeps its place."""
         for name, identifier in identifiers.items():
             owned = self._services.setdefault(name, _Ownership())
+            session.services[name] = identifier
+            if session in owned.owners:
+                continue
             other = owned.owners[-1] if owned.owners else None
             if other and other.instance != session.instance and other.up:
                 owned.changes.append(now)
                 _log.warning("another home took the service over", service=name, old=other.name, new=session.name)
-            if session in owned.owners:
-                owned.owners.remove(session)
             owned.owners.append(session)
-            session.services[name] = identifier
 
     def announce(self, session: Session) -> None:
         """The session's link stands: those who wait for its services may go on."""
@@ -149,12 +149,16 @@ class Registry:
         """The session's link is gone; it may come back within the grace."""
         session.link = None
         session.detached_at = now
+        self.rest(session, now)
+
+    def rest(self, session: Session, now: float) -> None:
+        """The session takes no new streams for the time being."""
         for name in session.services:
             self._services[name].away_since = now
 
-    def expire(self, now: float) -> list[Session]:
+    def expire(self, now: float) -> list[tuple[Session, str]]:
         """Removes and returns the sessions whose grace is over, and the oldest detached ones when together they keep
-        too much for replay."""
+        too much for replay; each with the reason."""
         detached = sorted(
             (session for session in self._sessions.values() if session.detached_at is not None),
             key=lambda session: session.detached_at or 0.0,
@@ -166,7 +170,7 @@ class Registry:
             if over or kept > REPLAY_DETACHED_LIMIT:
                 kept -= session.mux.outbox.replay.kept
                 self.remove(session, now)
-                ended.append(session)
+                ended.append((session, _GRACE_OVER if over else "detached sessions keep too much"))
         return ended
 
     def remove(self, session: Session, now: float) -> None:
@@ -178,11 +182,6 @@ class Registry:
     def revoked(self, session: Session, valid: Callable[[bytes], bool]) -> set[str]:
         """The services of `session` whose token is not valid any more."""
         return {name for name, identifier in session.services.items() if not valid(identifier)}
-
-
-def proved(statuses: Mapping[str, Status]) -> list[str]:
-    """The names that are OK."""
-    return [name for name, status in statuses.items() if status is Status.OK]
 
 
 def _ignore(_: str) -> None:

@@ -1,33 +1,57 @@
 """One session of a client as the server sees it: a mux that outlives its links, and the services proved for it."""
 
+import random
 import time
-from collections.abc import Callable
+from typing import Protocol
 
+from hushgate.config.model import Limits
+from hushgate.errors import ProtocolError
 from hushgate.link.link import Link
+from hushgate.protocol.credit import Buffered
 from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import Acceptor, Login
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 
 
+class Keeper(Protocol):
+    """Who keeps the sessions and hears of what their clients ask."""
+
+    def proving(self, session: "Session", payload: bytes) -> None:
+        """PROVE came. May raise ProtocolError."""
+
+    def draining(self, session: "Session") -> None:
+        """The client takes no new streams."""
+
+    def stream_gone(self) -> None:
+        """A stream of some session has ended."""
+
+
 class Session:
     """Owner of its mux (protocol.mux.Owner) and a Route to its services (link.routes.Route)."""
 
-    def __init__(self, id: bytes, login: Login, build: Callable[["Session"], Mux], peer: str) -> None:
+    def __init__(self, id: bytes, login: Login, keeper: Keeper, buffered: Buffered, limits: Limits) -> None:
         self.id = id
         self.instance = login.instance
         self.epoch = login.epoch
-        self.peer = peer
         self.services: dict[str, bytes] = {}
         """Name to the identifier it was proved with."""
         self.link: Link | None = None
         self.acceptor: Acceptor | None = None
+        """The handshake of `link`, which later proofs belong to."""
         self.detached_at: float | None = None
         self.draining = False
-        self.mux = build(self)
+        self.mux = Mux(
+            self,
+            dialler=False,
+            now=time.monotonic(),
+            random=random.random,
+            buffered=buffered,
+            replay_limit=limits.replay,
+            streams_max=limits.streams,
+        )
         self.mux.peer_window = login.window
-        self.on_prove: Callable[[Session, bytes], None] = _ignore
-        self.on_gone: Callable[[Session, Stream], None] = _ignore
+        self._keeper = keeper
 
     def __repr__(self) -> str:
         state = "up" if self.up else "detached"
@@ -49,15 +73,14 @@ class Session:
         stream.reset(Code.DENIED, "a home client opens no streams")
 
     def gone(self, stream: Stream) -> None:
-        self.on_gone(self, stream)
+        self._keeper.stream_gone()
 
     def handshake(self, type: Type, payload: bytes) -> None:
-        if type is Type.PROVE:
-            self.on_prove(self, payload)
+        if type is not Type.PROVE:
+            raise ProtocolError(Code.PROTOCOL, f"{type.name} out of turn")
+        self._keeper.proving(self, payload)
 
     def goaway(self, away: GoAway) -> None:
-        self.draining = self.draining or away.mode is Mode.DRAIN
-
-
-def _ignore(*_: object) -> None:
-    pass
+        if away.mode is Mode.DRAIN and not self.draining:
+            self.draining = True
+            self._keeper.draining(self)

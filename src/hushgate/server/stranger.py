@@ -60,9 +60,9 @@ class House:
     decoy: Decoy
     tls: TlsServer | None
     timing: DoorTiming
-    gate: Callable[[bytes | None, str], Admission | None]
+    gate: Callable[[bytes | None], Admission | str]
     admit: Callable[[Pipe, Admission], None]
-    refused: Callable[["Stranger", Head], None]
+    refused: Callable[["Stranger", Head, str], None]
     gone: Callable[["Stranger"], None]
 
 
@@ -224,9 +224,9 @@ class Stranger:
             return False
         websocket = protocol == b"websocket"
         fits = head.method == b"GET" and head.version >= 1001 and not head.body and (not websocket or _keyed(head))
-        admission = self._house.gate(_blob(head), self.peer) if fits else None
-        if admission is None:
-            self._house.refused(self, head)
+        admission = self._house.gate(_blob(head)) if fits else "not a valid upgrade request"
+        if isinstance(admission, str):
+            self._house.refused(self, head, admission)
             return False
         accept = accept_key((head.first(b"sec-websocket-key") or b"").decode()).encode() if websocket else b""
         self._send(self._house.decoy.switching(protocol, accept, now))
