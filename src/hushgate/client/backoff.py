@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hushgate.protocol.limits import RETRY_BASE, RETRY_FIRST, RETRY_MAX, STABLE_AFTER
+from hushgate.protocol.limits import RETRY_BASE, RETRY_FIRST, RETRY_MAX, STABLE_AFTER, STOOD_AFTER
 
 
 class Backoff:
@@ -19,6 +19,9 @@ class Backoff:
         return self._random() * span
 
     def stood(self, seconds: float) -> None:
-        """A link ended that had stood so long; only a stable one makes the next retry quick again."""
+        """A link ended that had stood so long. Only a stable one makes the next retry quick again; but one that stood
+        at all says that the server is there, so the wait begins near the start."""
         if seconds >= STABLE_AFTER:
             self._failures = 0
+        elif seconds >= STOOD_AFTER:
+            self._failures = min(self._failures, 1)

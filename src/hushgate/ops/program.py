@@ -1,6 +1,7 @@
 """What a long-running program does with its process: signals, the change of its file, an orderly end."""
 
 import asyncio
+import ctypes
 import gc
 import os
 import signal
@@ -17,6 +18,17 @@ from hushgate.transports.loop import new_event_loop
 
 _log = logger("program")
 _GC_OBJECTS = 20_000
+_KEEP_FREED = 16 * 1024 * 1024
+"""Bytes at the end of the heap that glibc does not give back: as much as one session keeps for replay. By default it is
+128 KiB, and every other megabyte carried pays page faults for memory that was given back a moment before."""
+_M_TRIM_THRESHOLD = -1
+
+
+def _keep_freed_memory() -> None:
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_FREED)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
@@ -24,6 +36,7 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     # What was imported stays; and streams come and go faster than the default threshold of 700 objects expects.
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
+    _keep_freed_memory()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main())
 

@@ -273,7 +273,7 @@ def _take_text(payload: memoryview) -> str:
 
 
 def _microseconds(seconds: float) -> int:
-    return min(0xFFFFFFFF, max(0, int(seconds * 1e6)))
+    return min(0xFFFFFFFF, max(0, round(seconds * 1e6)))
 
 
 def _malformed(what: str) -> ProtocolError:

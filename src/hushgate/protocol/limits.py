@@ -65,14 +65,14 @@ CAP_START: Final = 64 * KIB
 CAP_MIN: Final = 16 * KIB
 """130 ms at 1 Mbit/s."""
 CAP_GAIN: Final = 1.25
-CAP_SLACK: Final = 0.020
+CAP_SLACK: Final = 0.010
 """Covers the receiver's ACK_DELAY and one scheduling turn at each end."""
 RATE_WINDOW: Final = 1.0
 MIN_RTT_WINDOW: Final = 10.0
 
 ACK_BYTES: Final = 128 * KIB
 ACK_FRAMES: Final = 64
-ACK_DELAY: Final = 0.010
+ACK_DELAY: Final = 0.005
 
 PING_AFTER: Final = 20.0
 PING_JITTER: Final = 0.1
@@ -94,6 +94,8 @@ DATAGRAM_QUEUE: Final = 256 * KIB
 RETRY_FIRST: Final = 0.25
 RETRY_BASE: Final = 0.5
 RETRY_MAX: Final = 30.0
+STOOD_AFTER: Final = 1.0
+"""A link that stood this long was no refusal: the next retries wait less than RETRY_BASE × 2."""
 STABLE_AFTER: Final = 30.0
 """A link that stood this long counts as good: the next retry is quick again."""
 
@@ -114,8 +116,6 @@ DOOR_LINGER: Final = 5.0
 WRITE_HIGH: Final = 64 * KIB
 """A pipe with more than this in its write buffer is full."""
 WRITE_LOW: Final = 16 * KIB
-UNSENT_MAX: Final = 128 * KIB
-"""TCP_NOTSENT_LOWAT: what waits in the kernel can no longer be overtaken by a keystroke."""
 CLOSE_WAIT: Final = 10.0
 """A closed pipe may take this long to flush and to hear the peer's end."""
 RECEIVE_FIRST: Final = 8 * KIB

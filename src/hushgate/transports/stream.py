@@ -16,7 +16,6 @@ its transport sends close_notify and waits likewise. CLOSE_WAIT bounds both.
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from typing import cast
@@ -27,7 +26,6 @@ from hushgate.protocol.limits import (
     RECEIVE_FIRST,
     RECEIVE_HEAD,
     RECEIVE_ROOMY,
-    UNSENT_MAX,
     WRITE_HIGH,
     WRITE_LOW,
 )
@@ -192,6 +190,3 @@ def _tune(sock: socket.socket | None) -> None:
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
