@@ -1,53 +1,58 @@
-"""Every task has an owner and a name, ends with its owner, and does not fail unheard."""
+"""Tasks have an owner: failures are told, stopping waits."""
 
 import asyncio
 
-import pytest
+import structlog
 
 from hushgate.tasks import Tasks
 from tests.aio import run
 
 
-def test_stopping_cancels_and_waits() -> None:
-    ended = []
+async def fail() -> None:
+    raise ValueError("a bug")
 
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.sleep(0)
-            ended.append(True)
 
+def test_a_failure_is_logged_with_its_name_and_traceback() -> None:
     async def main() -> None:
-        tasks = Tasks("door")
-        task = tasks.start("accept", work())
-        assert task.get_name() == "door: accept"
+        tasks = Tasks("owner")
+        task = tasks.start("work", fail())
+        await asyncio.wait([task])
+        await asyncio.sleep(0)
+        assert len(tasks) == 0
+
+    with structlog.testing.capture_logs() as lines:
+        run(main())
+    (line,) = lines
+    assert (line["event"], line["task"]) == ("task failed", "owner: work")
+    assert isinstance(line["exc_info"], ValueError)
+
+
+def test_stop_cancels_what_runs_and_waits_for_it() -> None:
+    async def main() -> None:
+        tasks, ended = Tasks("owner"), []
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                ended.append(True)
+
+        tasks.start("one", work())
+        tasks.start("two", work())
         await asyncio.sleep(0)
         await tasks.stop()
-        assert (ended, len(tasks)) == ([True], 0)
+        assert (ended, len(tasks)) == ([True, True], 0)
 
     run(main())
 
 
-def test_a_task_may_stop_its_owner() -> None:
+def test_a_task_may_stop_its_own_kind() -> None:
     async def main() -> None:
-        tasks = Tasks("link")
-        await tasks.start("last", tasks.stop())
-        assert len(tasks) == 0
+        tasks = Tasks("owner")
+        tasks.start("other", asyncio.Event().wait())
+        await tasks.start("stopper", tasks.stop())
+        assert len(tasks) == 1 or not tasks
+        await tasks.stop()
 
     run(main())
-
-
-def test_a_failure_is_told_with_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    async def work() -> None:
-        raise ValueError("a bug")
-
-    async def main() -> None:
-        tasks = Tasks("server")
-        await asyncio.wait([tasks.start("sweep", work())])
-        assert len(tasks) == 0
-
-    run(main())
-    told = "".join(capsys.readouterr())
-    assert "server: sweep" in told
-    assert "ValueError: a bug" in told

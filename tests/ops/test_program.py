@@ -1,0 +1,122 @@
+"""Signals, and files that are read again."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import structlog
+
+from hushgate.config.load import load
+from hushgate.config.model import Loaded
+from hushgate.errors import SystemFault
+from hushgate.ops.program import Reload, Stop
+from hushgate.ops.program import run as run_program
+from tests.aio import run
+from tests.tunnel import until
+
+TEXT = """[client]
+remote_addr = "ws://127.0.0.1:8443/"
+[client.services.ssh]
+token = "a token that is long enough"
+local_addr = "127.0.0.1:{port}"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "client.toml"
+    path.touch(0o600)
+    path.write_text(TEXT.format(port=22))
+    return path
+
+
+def test_the_exit_code_is_that_of_main() -> None:
+    async def main() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    assert run_program(main) == 7
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_stops_and_the_second_hurries(number: signal.Signals) -> None:
+    async def main() -> None:
+        stop, hurried = Stop(), asyncio.Event()
+        stop.again(hurried.set)
+        os.kill(os.getpid(), number)
+        await stop.wait()
+        assert not hurried.is_set()
+        os.kill(os.getpid(), number)
+        await hurried.wait()
+
+    run(main())
+
+
+def test_a_changed_file_is_applied_when_it_is_seen_and_at_once_on_sighup(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hushgate.ops.watch._EVERY", 0.02)
+    applied: list[Loaded] = []
+
+    async def main() -> None:
+        reload = Reload(load(file, os.environ), applied.append)
+        reload.start()
+        file.write_text(TEXT.format(port=23))
+        await until(lambda: len(applied) == 1, "the change")
+        os.kill(os.getpid(), signal.SIGHUP)
+        file.write_text(TEXT.format(port=24))
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: len(applied) == 2, "the second change")
+        await reload.stop()
+
+    run(main())
+    assert [loaded.client.services["ssh"].local.port for loaded in applied if loaded.client] == [23, 24]
+
+
+def test_a_file_that_means_the_same_is_not_applied(file: Path) -> None:
+    applied: list[Loaded] = []
+
+    async def main() -> None:
+        reload = Reload(load(file, os.environ), applied.append)
+        file.write_text("# a comment\n" + TEXT.format(port=22))
+        reload.now()
+
+    run(main())
+    assert applied == []
+
+
+def test_a_broken_file_is_told_and_not_applied(file: Path) -> None:
+    applied: list[Loaded] = []
+
+    async def main() -> None:
+        reload = Reload(load(file, os.environ), applied.append)
+        file.write_text(TEXT.format(port="'nonsense"))
+        reload.now()
+
+    with structlog.testing.capture_logs() as lines:
+        run(main())
+    assert applied == []
+    assert [line["event"] for line in lines] == ["the changed configuration is not used"]
+
+
+def test_a_file_that_this_machine_cannot_follow_is_told_and_may_be_put_right(file: Path) -> None:
+    applied: list[Loaded] = []
+
+    def apply(loaded: Loaded) -> None:
+        if not applied:
+            applied.append(loaded)
+            raise SystemFault("ca.pem cannot be read")
+        applied.append(loaded)
+
+    async def main() -> None:
+        reload = Reload(load(file, os.environ), apply)
+        file.write_text(TEXT.format(port=23))
+        reload.now()
+        reload.now()
+
+    with structlog.testing.capture_logs() as lines:
+        run(main())
+    assert len(applied) == 2
+    assert [str(line["problem"]) for line in lines] == ["ca.pem cannot be read"]
