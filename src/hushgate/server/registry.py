@@ -128,6 +128,16 @@ class Registry:
                 owned.changes.append(now)
                 _log.warning("another home took the service over", service=name, old=other.name, new=session.name)
             owned.owners.append(session)
+            for older in owned.owners[:-1]:
+                if older.detached_at is not None:
+                    self._yield(older, now)
+
+    def _yield(self, session: Session, now: float) -> None:
+        """`session` has no link, and another home took services of it over: a restarted client, or a replacement. It
+        does not come back for their streams, so whoever waits at them is told now."""
+        taken = {name for name in session.services if self._services[name].owners[-1].instance != session.instance}
+        self.release(session, taken, now)
+        session.mux.withdraw(taken, Code.REPLACED)
 
     def announce(self, session: Session) -> None:
         """The session's link stands: those who wait for its services may go on."""
@@ -150,6 +160,7 @@ class Registry:
         session.link = None
         session.detached_at = now
         self.rest(session, now)
+        self._yield(session, now)
 
     def rest(self, session: Session, now: float) -> None:
         """The session takes no new streams for the time being."""
@@ -166,12 +177,19 @@ class Registry:
         kept = sum(session.mux.outbox.replay.kept for session in detached)
         ended = []
         for session in detached:
-            over = now - (session.detached_at or now) >= self.grace
-            if over or kept > REPLAY_DETACHED_LIMIT:
+            reason = self._ends(session, now)
+            if not reason and kept > REPLAY_DETACHED_LIMIT:
+                reason = "detached sessions keep too much"
+            if reason:
                 kept -= session.mux.outbox.replay.kept
                 self.remove(session, now)
-                ended.append((session, _GRACE_OVER if over else "detached sessions keep too much"))
+                ended.append((session, reason))
         return ended
+
+    def _ends(self, session: Session, now: float) -> str:
+        if not session.services:
+            return "another home took its services over"
+        return _GRACE_OVER if now - (session.detached_at or now) >= self.grace else ""
 
     def remove(self, session: Session, now: float) -> None:
         """Forgets the session; its mux is the caller's to close."""
