@@ -97,7 +97,9 @@ async def joined() -> AsyncIterator[Joined]:
     far.attach(pipes[1])
     near.bind(near.mux.open(Open("echo"), time.monotonic()), inner)
     made = Joined(near, far, pipes, visitor, service)
-    while not far.mux.streams:
+    for _ in range(1000):
+        if far.mux.streams:
+            break
         await asyncio.sleep(0)
     try:
         yield made
