@@ -81,6 +81,6 @@ def test_too_many_services() -> None:
         dialler.prove([SSH] * 513)
     with pytest.raises(ValueError):
         dialler.prove([], ["x" * 255] * 256)
-    largest = payloads.WelcomeFields(1, 0, SESSION, 0, 65536, 0, "t" * 200)
+    largest = payloads.welcome_fixed(1, 0, SESSION, 0, 65536, 0, "t" * 200)
     verdicts = (payloads.Verdict(1, bytes(32)),) * LOGIN_SERVICES_MAX
-    assert len(payloads.welcome(largest._replace(verdicts=verdicts))) <= PAYLOAD_MAX
+    assert len(payloads.welcome(largest, verdicts)) <= PAYLOAD_MAX

@@ -113,17 +113,18 @@ class Acceptor:
         if self._login is None or self._binding is not None:
             raise LocalProtocolError("WELCOME out of turn")
         transcript = (self._upgrade, self._challenge, self._login)
+        fixed = payloads.welcome_fixed(self._version, attach, session, received, window, retry_ms, text)
+        covered = digest(fixed)
         verdicts = _answer(
             self._asked,
             refused,
-            lambda known: welcome_proof(known.server_key, *transcript, session, known.identifier),
+            lambda known: welcome_proof(known.server_key, *transcript, covered, known.identifier),
         )
         proved = any(verdict.status == Status.OK for verdict in verdicts)
         if attach in ATTACHED and (not proved or session == NO_SESSION):
             raise LocalProtocolError(f"WELCOME {attach.name} without a session and a proved service")
         self._binding = link_binding(*transcript)
-        fields = payloads.WelcomeFields(self._version, attach, session, received, window, retry_ms, text, verdicts)
-        return frame(Type.WELCOME, 0, payloads.welcome(fields))
+        return frame(Type.WELCOME, 0, payloads.welcome(fixed, verdicts))
 
     def prove(
         self, payload: bytes | memoryview, keyring: Verifiers, refused: Set[str] = frozenset()
@@ -134,9 +135,10 @@ class Acceptor:
             raise out_of_turn("PROVE")
         serial, binding = fields.serial, self._binding
         self._serial = serial
+        covered = digest(fields.unsigned)
         asked = [
-            self._judge(name, identifier, prove_message(binding, serial, identifier), signature, keyring)
-            for name, identifier, signature in fields.services
+            self._judge(name, identifier, prove_message(binding, covered, identifier), signature, keyring)
+            for (name, identifier), signature in zip(fields.services, fields.signatures, strict=True)
         ]
         verdicts = _answer(
             asked, refused, lambda known: proved_proof(known.server_key, binding, serial, known.identifier)

@@ -90,10 +90,11 @@ class Dialler:
             raise ProtocolError(Code.PROTOCOL, "WELCOME does not answer our LOGIN")
         attach = Attach(fields.attach)
         transcript = (self._upgrade, self._challenge, self._login)
+        covered = digest(fields.fixed)
         services = _believe(
             self._keys,
             fields.verdicts,
-            lambda key: welcome_proof(key.server_key, *transcript, fields.session, key.identifier),
+            lambda key: welcome_proof(key.server_key, *transcript, covered, key.identifier),
         )
         if attach in ATTACHED:
             self._check_attached(attach, fields, services)
@@ -117,13 +118,9 @@ class Dialler:
         if self._binding is None:
             raise LocalProtocolError("PROVE before WELCOME")
         serial = self._serial + 1
-        services = tuple(
-            [
-                (key.service, key.identifier, key.sign(prove_message(self._binding, serial, key.identifier)))
-                for key in keys
-            ]
-        )
-        payload = payloads.prove(payloads.ProveFields(serial, services, tuple(withdrawn)))
+        unsigned = payloads.prove(serial, [(key.service, key.identifier) for key in keys], withdrawn)
+        covered = digest(unsigned)
+        payload = unsigned + b"".join(key.sign(prove_message(self._binding, covered, key.identifier)) for key in keys)
         self._serial = serial
         self._asked[serial] = tuple(keys)
         return frame(Type.PROVE, 0, payload)

@@ -68,7 +68,8 @@ class LoginFields(NamedTuple):
 
 
 class WelcomeFields(NamedTuple):
-    """`version` 0: the two have none in common, and no other field means anything."""
+    """`version` 0: the two have none in common, and no other field means anything. `fixed` is everything before the
+    count: what the proofs cover."""
 
     version: int
     attach: int
@@ -77,15 +78,18 @@ class WelcomeFields(NamedTuple):
     window: int
     retry_ms: int
     text: str
+    fixed: bytes
     verdicts: tuple[Verdict, ...] = ()
 
 
 class ProveFields(NamedTuple):
-    """`services` are (name, identifier, signature)."""
+    """`services` are (name, identifier); `unsigned` is everything before the signatures."""
 
     serial: int
-    services: tuple[tuple[str, bytes, bytes], ...]
+    services: tuple[tuple[str, bytes], ...]
     withdrawn: tuple[str, ...]
+    signatures: tuple[bytes, ...]
+    unsigned: bytes
 
 
 class _Reader:
@@ -190,18 +194,23 @@ def take_login(payload: bytes) -> LoginFields:
     return LoginFields(instance, session, epoch, received, window, services, signatures, unsigned)
 
 
-def welcome(fields: WelcomeFields) -> bytes:
-    text = fields.text.encode()[:TEXT_MAX].decode(errors="ignore").encode()
-    fixed = _WELCOME.pack(
-        fields.version, 0, fields.attach, fields.session, fields.received, fields.window, fields.retry_ms
-    )
-    return fixed + bytes((len(text),)) + text + _verdicts(fields.verdicts)
+def welcome_fixed(
+    version: int, attach: int, session: bytes, received: int, window: int, retry_ms: int, text: str
+) -> bytes:
+    """`text` is cut to TEXT_MAX bytes."""
+    raw = text.encode()[:TEXT_MAX].decode(errors="ignore").encode()
+    return _WELCOME.pack(version, 0, attach, session, received, window, retry_ms) + bytes((len(raw),)) + raw
+
+
+def welcome(fixed: bytes, verdicts: Sequence[Verdict]) -> bytes:
+    return fixed + _verdicts(verdicts)
 
 
 def take_welcome(payload: bytes) -> WelcomeFields:
     reader = _Reader(payload, "WELCOME")
     version, _, attach, session, received, window, retry_ms = reader.unpack(_WELCOME)
-    fields = WelcomeFields(version, attach, session, received, window, retry_ms, reader.string())
+    text = reader.string()
+    fields = WelcomeFields(version, attach, session, received, window, retry_ms, text, payload[: reader.at])
     if version == 0:
         return fields
     verdicts = _take_verdicts(reader)
@@ -211,16 +220,16 @@ def take_welcome(payload: bytes) -> WelcomeFields:
     return fields._replace(verdicts=verdicts)
 
 
-def prove(fields: ProveFields) -> bytes:
-    """Raises ValueError when it does not fit one frame."""
-    parts = [_PROVE.pack(fields.serial, len(fields.services))]
-    parts += [name_bytes(name) + identifier + signature for name, identifier, signature in fields.services]
-    parts.append(_U16.pack(len(fields.withdrawn)))
-    parts += [name_bytes(name) for name in fields.withdrawn]
-    payload = b"".join(parts)
-    if len(fields.services) > PROVE_SERVICES_MAX or len(payload) > PAYLOAD_MAX:
+def prove(serial: int, services: Sequence[tuple[str, bytes]], withdrawn: Sequence[str]) -> bytes:
+    """Everything before the signatures. Raises ValueError when the whole does not fit one frame."""
+    parts = [_PROVE.pack(serial, len(services))]
+    parts += [name_bytes(name) + identifier for name, identifier in services]
+    parts.append(_U16.pack(len(withdrawn)))
+    parts += [name_bytes(name) for name in withdrawn]
+    unsigned = b"".join(parts)
+    if len(services) > PROVE_SERVICES_MAX or len(unsigned) + len(services) * SIGNATURE_SIZE > PAYLOAD_MAX:
         raise ValueError("more services than fit one PROVE")
-    return payload
+    return unsigned
 
 
 def take_prove(payload: bytes) -> ProveFields:
@@ -228,11 +237,13 @@ def take_prove(payload: bytes) -> ProveFields:
     serial, count = reader.unpack(_PROVE)
     if count > PROVE_SERVICES_MAX:
         raise reader.malformed("too many services")
-    services = tuple([(reader.name(), reader.take(IDENTIFIER_SIZE), reader.take(SIGNATURE_SIZE)) for _ in range(count)])
+    services = tuple([(reader.name(), reader.take(IDENTIFIER_SIZE)) for _ in range(count)])
     withdrawn = tuple([reader.name() for _ in range(reader.unpack(_U16)[0])])
+    reader.distinct([name for name, _ in services] + list(withdrawn))
+    unsigned = payload[: reader.at]
+    signatures = tuple([reader.take(SIGNATURE_SIZE) for _ in range(count)])
     reader.end()
-    reader.distinct([name for name, _, _ in services] + list(withdrawn))
-    return ProveFields(serial, services, withdrawn)
+    return ProveFields(serial, services, withdrawn, signatures, unsigned)
 
 
 def proved(serial: int, verdicts: Sequence[Verdict]) -> bytes:

@@ -38,9 +38,10 @@ def login_message(upgrade: bytes, challenge: bytes, unsigned: bytes, identifier:
 
 
 def welcome_proof(
-    server_key: bytes, upgrade: bytes, challenge: bytes, login: bytes, session: bytes, identifier: bytes
+    server_key: bytes, upgrade: bytes, challenge: bytes, login: bytes, fixed: bytes, identifier: bytes
 ) -> bytes:
-    message = b"hushgate/1 welcome" + upgrade + challenge + login + session + identifier
+    """`upgrade`, `challenge` and `login` are digests, `fixed` that of the WELCOME payload before its count."""
+    message = b"hushgate/1 welcome" + upgrade + challenge + login + fixed + identifier
     return hmac.digest(server_key, message, "sha256")
 
 
@@ -49,8 +50,9 @@ def link_binding(upgrade: bytes, challenge: bytes, login: bytes) -> bytes:
     return digest(b"hushgate/1 binding" + upgrade + challenge + login)
 
 
-def prove_message(binding: bytes, serial: int, identifier: bytes) -> bytes:
-    return b"hushgate/1 prove" + binding + pack("!I", serial) + identifier
+def prove_message(binding: bytes, unsigned: bytes, identifier: bytes) -> bytes:
+    """`unsigned` is the digest of the PROVE payload before its signatures."""
+    return b"hushgate/1 prove" + binding + unsigned + identifier
 
 
 def proved_proof(server_key: bytes, binding: bytes, serial: int, identifier: bytes) -> bytes:
