@@ -4,15 +4,15 @@ import io
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from hushgate.log import Seldom, configure, logger
+from tests.logs import capture_logs, reset_logs
 
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     yield
-    structlog.reset_defaults()
+    reset_logs()
 
 
 def written(level: str = "info", *, journal: bool = False, colours: bool = False, **values: object) -> str:
@@ -60,7 +60,7 @@ def test_a_traceback_follows_its_line() -> None:
 def test_a_flood_of_one_event_becomes_one_line_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("hushgate.log.time.monotonic", lambda: now[0])
-    with structlog.testing.capture_logs() as lines:
+    with capture_logs() as lines:
         seldom = Seldom(logger("part"), every=10)
         for _ in range(5):
             seldom.warning("flood", peer="x")

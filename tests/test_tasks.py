@@ -2,10 +2,9 @@
 
 import asyncio
 
-import structlog
-
 from hushgate.tasks import Tasks
 from tests.aio import run
+from tests.logs import capture_logs
 
 
 async def fail() -> None:
@@ -20,7 +19,7 @@ def test_a_failure_is_logged_with_its_name_and_traceback() -> None:
         await asyncio.sleep(0)
         assert len(tasks) == 0
 
-    with structlog.testing.capture_logs() as lines:
+    with capture_logs() as lines:
         run(main())
     (line,) = lines
     assert (line["event"], line["task"]) == ("task failed", "owner: work")

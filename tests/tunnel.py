@@ -12,8 +12,6 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
-import structlog
-
 from hushgate.client.app import Client
 from hushgate.config.model import (
     Address,
@@ -28,6 +26,7 @@ from hushgate.config.model import (
 )
 from hushgate.server.app import Server
 from tests.cutter import Cutter
+from tests.logs import capture_logs
 
 QUICK = Timing(grace=30.0, visitor_wait=20.0, drain=10.0)
 Handler = Callable[[StreamReader, StreamWriter], Any]
@@ -185,7 +184,7 @@ async def tunnel(
 ) -> AsyncIterator[Tunnel]:
     """A tunnel, torn down at the end. Without `up` the client is not started."""
     made = Tunnel(timing, limits, handler)
-    with structlog.testing.capture_logs() as made.log:
+    with capture_logs() as made.log:
         await made.start(services)
         try:
             if up:

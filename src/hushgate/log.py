@@ -1,59 +1,89 @@
-"""Logging: structlog on top of the standard library, one event a line, context as key=value, never a secret.
+"""Logging: one event a line, context as key=value, never a secret; the standard library's, with our line.
 
-An event is a short sentence in lower case; untrusted text is only ever a value, quoted and escaped by the renderer.
+An event is a short sentence in lower case; untrusted text is only ever a value, quoted and escaped by the formatter.
+(structlog says the same more richly; it would cost 2 to 6 MB of a server that is to fit 40.)
 """
 
 import logging
 import sys
 import time
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
-import structlog
-
-_LEVELS = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+_ROOT: Final = logging.getLogger("hushgate")
+_PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 """Priorities of sd-daemon(3): journald reads them from a `<n>` prefix on stderr."""
+_COLOURS: Final = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"}
 
 
-def logger(component: str) -> Any:
-    """A logger whose lines carry `component`; bind more context with `.bind(link=…, service=…)`."""
-    return structlog.get_logger(component=component)
+class Log:
+    """Writes the lines of one component. Values become `key=value` after the event; `exc_info` adds a traceback."""
+
+    __slots__ = ("_component", "_context")
+
+    def __init__(self, component: str, context: dict[str, Any]) -> None:
+        self._component = component
+        self._context = context
+
+    def bind(self, **context: Any) -> "Log":
+        """The same with more values on every line."""
+        return Log(self._component, {**self._context, **context})
+
+    def debug(self, event: str, **values: Any) -> None:
+        self._write(logging.DEBUG, event, values)
+
+    def info(self, event: str, **values: Any) -> None:
+        self._write(logging.INFO, event, values)
+
+    def warning(self, event: str, **values: Any) -> None:
+        self._write(logging.WARNING, event, values)
+
+    def error(self, event: str, **values: Any) -> None:
+        self._write(logging.ERROR, event, values)
+
+    def _write(self, level: int, event: str, values: dict[str, Any]) -> None:
+        if _ROOT.isEnabledFor(level):
+            error = values.pop("exc_info", None)
+            extra = {"component": self._component, "values": {**self._context, **values}}
+            _ROOT.log(level, "%s", event, exc_info=error, extra=extra)
+
+
+def logger(component: str) -> Log:
+    """The log of `component`; bind more context with `.bind(link=…, service=…)`."""
+    return Log(component, {})
 
 
 def configure(
     level: str = "info", stream: TextIO | None = None, *, journal: bool = False, colours: bool = False
 ) -> None:
     """Sets up the process's log. With `journal` each line begins with its sd-daemon priority and has no time stamp."""
-    stream = stream or sys.stderr
-    processors: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level]
-    if not journal:
-        processors.append(structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True))
-    processors += [structlog.processors.format_exc_info, _Line(journal=journal, colours=colours)]
-    structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(stream),
-        cache_logger_on_first_use=False,
-    )
+    # A full disk behind stderr must not end up as a traceback on stderr.
+    logging.raiseExceptions = False
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Line(journal=journal, colours=colours))
+    _ROOT.handlers[:] = [handler]
+    _ROOT.propagate = False
+    _ROOT.setLevel(level.upper())
 
 
-class _Line:
+class _Line(logging.Formatter):
     """Renders `time level component: event key=value …`; values with anything but plain characters are quoted."""
 
     def __init__(self, *, journal: bool, colours: bool) -> None:
+        super().__init__()
         self._journal = journal
-        self._colours = {"warning": "\x1b[33m", "error": "\x1b[31m", "critical": "\x1b[31m"} if colours else {}
+        self._colours = _COLOURS if colours else {}
 
-    def __call__(self, _logger: Any, _method: str, event: dict[str, Any]) -> str:
-        level = event.pop("level")
-        head = f"<{_LEVELS[level]}>" if self._journal else f"{event.pop('timestamp')} {level:<7} "
-        component = event.pop("component", "hushgate")
-        message = event.pop("event")
-        trace = event.pop("exception", None)
-        pairs = "".join(f" {key}={_value(value)}" for key, value in event.items())
-        line = f"{head}{component}: {message}{pairs}"
-        if trace:
-            line += "\n" + trace
-        colour = self._colours.get(level)
+    def format(self, record: logging.LogRecord) -> str:
+        if self._journal:
+            head = f"<{_PRIORITIES[record.levelno]}>"
+        else:
+            head = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(record.created))} {record.levelname.lower():<7} "
+        values: dict[str, Any] = vars(record)["values"]
+        pairs = "".join(f" {key}={_value(value)}" for key, value in values.items())
+        line = f"{head}{vars(record)['component']}: {record.getMessage()}{pairs}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        colour = self._colours.get(record.levelno)
         return f"{colour}{line}\x1b[0m" if colour else line
 
 
@@ -68,7 +98,7 @@ def _value(value: Any) -> str:
 class Seldom:
     """Lets one warning of a kind through in `every` seconds, with the number of those that were held back."""
 
-    def __init__(self, log: Any, every: float = 10.0) -> None:
+    def __init__(self, log: Log, every: float = 10.0) -> None:
         self._log = log
         self._every = every
         self._last: dict[str, tuple[float, int]] = {}

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import structlog
 
 from hushgate.cli.main import main
+from tests.logs import reset_logs
 
 TOKEN = "0123456789abcdef" * 4
 SERVER = f'[server]\nbind_addr = "127.0.0.1:0"\n[server.services.ssh]\ntoken = "{TOKEN}"\nbind_addr = "0.0.0.0:0"\n'
@@ -55,7 +55,7 @@ def same_process() -> Iterator[None]:
     name = comm.read_text() if comm.exists() else None
     environ = dict(os.environ)
     yield
-    structlog.reset_defaults()
+    reset_logs()
     if name is not None:
         comm.write_text(name)
     assert dict(os.environ).keys() - {"PYTEST_CURRENT_TEST"} == environ.keys() - {"PYTEST_CURRENT_TEST"}

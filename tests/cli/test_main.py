@@ -122,7 +122,7 @@ import sys
 from hushgate.cli.main import main
 for args in (["token", "new"], ["--help"], ["completion", "bash"]):
     main(args)
-heavy = {"asyncio", "uvloop", "cryptography", "ssl", "structlog", "websockets", "h11"}
+heavy = {"asyncio", "uvloop", "cryptography", "ssl", "websockets", "h11"}
 print("HEAVY", sorted(heavy & set(sys.modules)))
 """
     outcome = python("-c", code)

@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 
 import pytest
-import structlog
 
 from hushgate.config.load import load
 from hushgate.config.model import Loaded
@@ -14,6 +13,7 @@ from hushgate.errors import SystemFault
 from hushgate.ops.program import Reload, Stop
 from hushgate.ops.program import run as run_program
 from tests.aio import run
+from tests.logs import capture_logs
 from tests.tunnel import until
 
 TEXT = """[client]
@@ -24,11 +24,15 @@ local_addr = "127.0.0.1:{port}"
 """
 
 
+def offer(path: Path, port: object, before: str = "") -> None:
+    path.write_text(before + TEXT.format(port=port))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "client.toml"
     path.touch(0o600)
-    path.write_text(TEXT.format(port=22))
+    offer(path, 22)
     return path
 
 
@@ -63,10 +67,10 @@ def test_a_changed_file_is_applied_when_it_is_seen_and_at_once_on_sighup(
     async def main() -> None:
         reload = Reload(load(file, os.environ), applied.append)
         reload.start()
-        file.write_text(TEXT.format(port=23))
+        offer(file, 23)
         await until(lambda: len(applied) == 1, "the change")
         os.kill(os.getpid(), signal.SIGHUP)
-        file.write_text(TEXT.format(port=24))
+        offer(file, 24)
         os.kill(os.getpid(), signal.SIGHUP)
         await until(lambda: len(applied) == 2, "the second change")
         await reload.stop()
@@ -80,7 +84,7 @@ def test_a_file_that_means_the_same_is_not_applied(file: Path) -> None:
 
     async def main() -> None:
         reload = Reload(load(file, os.environ), applied.append)
-        file.write_text("# a comment\n" + TEXT.format(port=22))
+        offer(file, 22, "# a comment\n")
         reload.now()
 
     run(main())
@@ -92,10 +96,10 @@ def test_a_broken_file_is_told_and_not_applied(file: Path) -> None:
 
     async def main() -> None:
         reload = Reload(load(file, os.environ), applied.append)
-        file.write_text(TEXT.format(port="'nonsense"))
+        offer(file, "'nonsense")
         reload.now()
 
-    with structlog.testing.capture_logs() as lines:
+    with capture_logs() as lines:
         run(main())
     assert applied == []
     assert [line["event"] for line in lines] == ["the changed configuration is not used"]
@@ -112,11 +116,11 @@ def test_a_file_that_this_machine_cannot_follow_is_told_and_may_be_put_right(fil
 
     async def main() -> None:
         reload = Reload(load(file, os.environ), apply)
-        file.write_text(TEXT.format(port=23))
+        offer(file, 23)
         reload.now()
         reload.now()
 
-    with structlog.testing.capture_logs() as lines:
+    with capture_logs() as lines:
         run(main())
     assert len(applied) == 2
     assert [str(line["problem"]) for line in lines] == ["ca.pem cannot be read"]

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 
 from hushgate.config.model import Address
 from hushgate.errors import SystemFault
@@ -25,6 +24,7 @@ from hushgate.server.stranger import DoorTiming
 from hushgate.transports.base import Pipe
 from hushgate.transports.tls import TlsServer
 from tests.aio import run
+from tests.logs import capture_logs
 from tests.server.article import connect, look, nginx
 from tests.server.probes import request
 from tests.transports.certificates import write_pair
@@ -182,7 +182,7 @@ def test_a_proof_is_good_once_and_the_log_says_who(capsys: pytest.CaptureFixture
             again = look(port, request(b"GET / HTTP/1.1", *BARE, same, forwarded), None)
             assert again.data.endswith(b'{"status":"ok","version":"1.0.0"}')
 
-    with structlog.testing.capture_logs() as lines:
+    with capture_logs() as lines:
         run(host.run(visit))
     (line,) = [line for line in lines if line["event"] == "login refused"]
     assert line["peer"].startswith("127.0.0.1:")
