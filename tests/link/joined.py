@@ -69,11 +69,11 @@ class Joined:
         """Whether the stream is forgotten and both inner sockets are closed."""
         return not self.near.mux.streams and not self.far.mux.streams and self.near.closed == self.far.closed == 1
 
-    def relink(self) -> None:
-        """Another link, after the first was cut."""
+    def relink(self, claimed: int | None = None) -> None:
+        """Another link, after the first was cut. `claimed`: how many frames the far side says it has."""
         received = self.near.mux.outbox.received, self.far.mux.outbox.received
         self.pipes = memory_pair(loop=self.near.loop)
-        self.near.attach(self.pipes[0], received[1])
+        self.near.attach(self.pipes[0], received[1] if claimed is None else claimed)
         self.far.attach(self.pipes[1], received[0])
 
 

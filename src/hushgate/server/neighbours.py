@@ -59,13 +59,13 @@ class Neighbours:
         self._tasks = Tasks("neighbours")
 
     def start(self) -> None:
+        self._workers.appeared()
         self._tasks.start("watch", self._watch())
 
     async def stop(self) -> None:
         await self._tasks.stop()
 
     async def _watch(self) -> None:
-        self._workers.appeared()
         while True:
             await asyncio.sleep(_EVERY)
             if self._workers.appeared():
