@@ -5,12 +5,12 @@ import errno
 import socket
 
 import pytest
-import structlog
 
 from hushgate.config.model import Address
 from hushgate.errors import SystemFault
 from hushgate.link.accept import Acceptor, turn_away
 from tests.aio import run
+from tests.logs import capture_logs
 from tests.tunnel import ending, leave, until
 
 
@@ -110,6 +110,6 @@ def test_a_shortage_of_descriptors_is_one_line_and_passes(monkeypatch: pytest.Mo
         await leave(writer)
         acceptor.close()
 
-    with structlog.testing.capture_logs() as lines:
+    with capture_logs() as lines:
         run(main())
     assert len([line for line in lines if "no descriptor" in line["event"]]) <= 1

@@ -1,0 +1,82 @@
+"""What the server asks for, judged by home's own file; names that do not resolve; streams that end meanwhile."""
+
+import asyncio
+import time
+
+import pytest
+
+from hushgate.client.services import Services
+from hushgate.config.model import Address, ClientService, Secret
+from hushgate.protocol.frames import Code, Kind, Open
+from tests.aio import run
+from tests.link.joined import Side
+from tests.logs import capture_logs
+from tests.tunnel import Service, until
+
+
+def offered(host: str, port: int, *, alias: bool = False) -> dict[str, ClientService]:
+    return {"echo": ClientService("echo", Secret("x" * 30), Address(host, port), visitor_alias=alias)}
+
+
+@pytest.mark.parametrize(
+    "what", [Open("router"), Open("echo", kind=Kind.DATAGRAMS), Open("echo", e2e=1)], ids=["unknown", "flow", "e2e"]
+)
+def test_what_home_does_not_offer_is_reset(what: Open) -> None:
+    async def main() -> None:
+        side, services = Side(dialler=True), Services(offered("127.0.0.1", 1))
+        services.connect(side.mux.open(what, time.monotonic()))
+        assert (len(side.mux.streams), services.connections) == (0, 0)
+        await services.stop()
+
+    run(main())
+
+
+def test_a_name_that_does_not_resolve_is_told_once() -> None:
+    async def main() -> None:
+        side, services = Side(dialler=True), Services(offered("x" * 64 + ".invalid", 1))
+        for _ in range(3):
+            services.connect(side.mux.open(Open("echo"), time.monotonic()))
+        await until(lambda: not side.mux.streams, "the resets")
+        await services.stop()
+
+    with capture_logs() as lines:
+        run(main())
+    assert len([line for line in lines if "cannot be resolved" in str(line.get("reason"))]) == 1
+
+
+def test_a_stream_that_ends_while_its_name_is_looked_up_is_not_connected() -> None:
+    async def main() -> None:
+        service = Service()
+        await service.start()
+        side, services = Side(dialler=True), Services(offered("localhost.", service.port))
+        services.connect(side.mux.open(Open("echo"), time.monotonic()))
+        side.mux.end(Code.AWAY, "")
+        await asyncio.sleep(0.1)
+        assert (service.visits, services.connections) == (0, 0)
+        await services.stop()
+        await service.stop()
+
+    run(main())
+
+
+def test_a_visitor_comes_from_its_alias() -> None:
+    async def main() -> None:
+        seen: list[str] = []
+
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append(writer.get_extra_info("peername")[0])
+            writer.transport.abort()
+
+        service = Service(handler)
+        await service.start()
+        side, services = Side(dialler=True), Services(offered("127.0.0.1", service.port, alias=True))
+        for visitor in ("192.0.2.1 5000", "192.0.2.1 5001", "192.0.2.2 5000"):
+            services.connect(side.mux.open(Open("echo", visitor=visitor), time.monotonic()))
+        await until(lambda: len(seen) == 3, "three connections")
+        assert len(set(seen)) == 2
+        assert all(alias.startswith("127.") and alias != "127.0.0.1" for alias in seen)
+        side.mux.end(Code.AWAY, "")
+        await services.stop()
+        await service.stop()
+
+    run(main())
