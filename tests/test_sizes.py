@@ -6,7 +6,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LINES_MAX = 400
-FILES = sorted(path for folder in ("src", "tests", "bench") for path in (ROOT / folder).rglob("*.py"))
+PROGRAMS = [path for folder in ("src", "tests", "bench", "demo") for path in (ROOT / folder).rglob("*.py")]
+FILES = sorted([*PROGRAMS, *(path for path in (ROOT / "scripts").iterdir() if path.is_file())])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
