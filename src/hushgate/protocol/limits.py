@@ -53,7 +53,7 @@ BACKLOG_PIECE: Final = 4 * KIB
 """What waits unread is joined up to this size, so that an object's overhead stays a small share."""
 
 QUANTUM_MIN: Final = 4 * KIB
-QUANTUM_TIME: Final = 0.010
+QUANTUM_TIME: Final = 0.005
 """A frame should not hold the path longer than this."""
 PULL_BUDGET: Final = 256 * KIB
 """Most that is chosen for one write to the pipe."""
@@ -64,7 +64,7 @@ QUANTUM_START: Final = 16 * KIB
 CAP_START: Final = 64 * KIB
 CAP_MIN: Final = 16 * KIB
 """130 ms at 1 Mbit/s."""
-CAP_GAIN: Final = 1.25
+CAP_GAIN: Final = 1.15
 CAP_SLACK: Final = 0.010
 """Covers the receiver's ACK_DELAY and one scheduling turn at each end."""
 RATE_WINDOW: Final = 1.0
