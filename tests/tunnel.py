@@ -143,7 +143,7 @@ class Tunnel:
 
     async def up(self) -> None:
         """Starts the client and waits for its link."""
-        self.client.start()
+        await self.client.start()
         await until(lambda: self.client.link is not None and self.route() is not None, "the link")
 
     def route(self, service: str = "echo") -> object | None:

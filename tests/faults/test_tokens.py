@@ -43,7 +43,7 @@ def test_without_any_valid_token_the_client_lists_the_causes_and_the_server_logs
     async def main() -> None:
         async with tunnel(up=False) as made:
             made.client.reload(made.home({"echo": made.service.port}, {"echo": token("echo", "wrong")}))
-            made.client.start()
+            await made.client.start()
             await until(lambda: made.cutter.accepted >= 3, "three attempts")
             (line,) = made.lines("login refused")
             assert line["reason"] == "unknown token"
@@ -151,7 +151,7 @@ def test_of_two_homes_with_one_token_the_newest_wins_until_they_fight() -> None:
             homes = [made.client]
             for _ in range(3):
                 homes.append(Client(made.client.config))
-                homes[-1].start()
+                await homes[-1].start()
                 await until(lambda: homes[-1].link is not None, "the newer home")
                 running = await made.visit()
                 await say(running, b"hello")
@@ -160,7 +160,7 @@ def test_of_two_homes_with_one_token_the_newest_wins_until_they_fight() -> None:
                 await until(lambda: made.server.streams == 0, "the stream to end")
             assert len(made.lines("another home took the service over")) == 3
             homes.append(Client(made.client.config))
-            homes[-1].start()
+            await homes[-1].start()
             await until(lambda: made.lines("not connected", "retry"), "the fifth to be held back")
             assert made.lines("two homes use one token", "echo")
             await served(made)

@@ -71,7 +71,7 @@ def test_visitors_who_gave_up_leave_their_places_to_others() -> None:
                 reset_on_close(writer.get_extra_info("socket"))
                 await leave(writer)
             visitor = await made.visit()
-            made.client.start()
+            await made.client.start()
             await say(visitor, b"still served")
             await leave(visitor[1])
             await until(lambda: made.empty, "every stream to be gone")

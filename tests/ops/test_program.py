@@ -1,16 +1,18 @@
-"""Signals, and files that are read again."""
+"""Signals, files that are read again, and the life of a program between them."""
 
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hushgate.config.load import load
-from hushgate.config.model import Loaded
+from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import SystemFault
-from hushgate.ops.program import Reload, Stop
+from hushgate.log import logger
+from hushgate.ops.program import Reload, Stop, serve
 from hushgate.ops.program import run as run_program
 from tests.aio import run
 from tests.logs import capture_logs
@@ -124,3 +126,74 @@ def test_a_file_that_this_machine_cannot_follow_is_told_and_may_be_put_right(fil
         run(main())
     assert len(applied) == 2
     assert [str(line["problem"]) for line in lines] == ["ca.pem cannot be read"]
+
+
+class Recorded:
+    """A program that writes down what is asked of it. `begin` is called when it starts, `end` when it drains."""
+
+    def __init__(
+        self, begin: Callable[[], object], end: Callable[["Recorded"], None] = lambda _: None, seconds: float = 60.0
+    ) -> None:
+        self.calls: list[str] = []
+        self.ports: list[int] = []
+        self.quiet = asyncio.Event()
+        self._begin = begin
+        self._end = end
+        self._seconds = seconds
+
+    async def start(self) -> None:
+        self.calls.append("start")
+        self._begin()
+
+    def reload(self, config: ClientConfig) -> None:
+        self.ports.append(config.services["ssh"].local.port)
+        terminate()
+
+    def drain(self) -> float:
+        self.calls.append("drain")
+        asyncio.get_running_loop().call_soon(self._end, self)
+        return self._seconds
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def served(file: Path, program: Recorded) -> int:
+    return serve(load(file, os.environ), lambda loaded: loaded.client, lambda _: program, logger("toy"))
+
+
+@pytest.mark.parametrize(
+    ("end", "seconds"),
+    [(lambda program: program.quiet.set(), 60.0), (lambda _: terminate(), 60.0), (lambda _: None, 0.01)],
+    ids=["the last stream ended", "a second signal", "time is over"],
+)
+def test_a_program_drains_until(file: Path, end: Callable[[Recorded], None], seconds: float) -> None:
+    program = Recorded(terminate, end, seconds)
+    with capture_logs() as lines:
+        assert served(file, program) == 0
+    assert program.calls == ["start", "drain", "stop"]
+    assert [(line["component"], line["event"]) for line in lines] == [("toy", "stopped")]
+
+
+def test_what_cannot_start_is_stopped_and_told(file: Path) -> None:
+    def fail() -> None:
+        raise SystemFault("the port is taken")
+
+    program = Recorded(fail)
+    with capture_logs() as lines, pytest.raises(SystemFault):
+        served(file, program)
+    assert (program.calls, lines) == (["start", "stop"], [])
+
+
+def test_a_program_gets_its_section_of_a_changed_file(file: Path) -> None:
+    def change() -> None:
+        offer(file, 24)
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    program = Recorded(lambda: asyncio.get_running_loop().call_soon(change), lambda program: program.quiet.set())
+    assert served(file, program) == 0
+    assert program.ports == [24]

@@ -15,8 +15,7 @@ from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, ProtocolError, UserError
 from hushgate.link.link import Link
 from hushgate.log import logger
-from hushgate.ops.program import Reload, Stop
-from hushgate.ops.program import run as run_program
+from hushgate.ops.program import serve
 from hushgate.protocol import frames
 from hushgate.protocol.frames import Code, GoAway, Mode, Type
 from hushgate.protocol.hello import Attach, Dialler, Resume, Status, Welcome
@@ -48,6 +47,7 @@ class Client:
         self.link: Link | None = None
         self.links = 0
         """Links that stood so far."""
+        self.quiet = asyncio.Event()
         self._context = tls_context(config)
         self._keys = derive(config)
         self._instance = os.urandom(16)
@@ -64,7 +64,6 @@ class Client:
         self._sooner = asyncio.Event()
         self._attempting = False
         self._ending = False
-        self._quiet = asyncio.Event()
         self._grace: asyncio.TimerHandle | None = None
         self._tasks = Tasks("client")
 
@@ -72,22 +71,18 @@ class Client:
     def streams(self) -> Mapping[int, Stream]:
         return self._mux.streams
 
-    def start(self) -> None:
+    async def start(self) -> None:
         self._tasks.start("connect", self._keep_connected())
 
-    async def drain(self) -> None:
-        """Asks for no new streams and waits until those that run have ended, or `drain` seconds are over."""
+    def drain(self) -> float:
+        """Asks for no new streams; the seconds that those that run may take (ops.program.Program)."""
+        _log.info("stopping", streams=len(self._mux.streams))
         self._ending = True
-        if self._mux.streams:
-            if self.link:
-                self._mux.outbox.say(_DRAIN)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.timing.drain):
-                    await self._quiet.wait()
-
-    def hurry(self) -> None:
-        """Cuts the draining short."""
-        self._quiet.set()
+        if not self._mux.streams:
+            self.quiet.set()
+        elif self.link:
+            self._mux.outbox.say(_DRAIN)
+        return self.config.timing.drain
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -214,7 +209,7 @@ class Client:
                 self.config.timing.grace, self._lose_session, Code.AWAY, "the server did not come back in time"
             )
         if self._ending and not self._mux.streams:
-            self._quiet.set()
+            self.quiet.set()
         elif not self._attempting:
             self._retry(f"link lost: {reason}", max(0.0, self._not_before - time.monotonic()))
 
@@ -236,7 +231,7 @@ class Client:
 
     def gone(self, stream: Stream) -> None:
         if self._ending and not self._mux.streams:
-            self._quiet.set()
+            self.quiet.set()
 
     def handshake(self, type: Type, payload: bytes) -> None:
         assert self._dialler is not None, "a link has a handshake"
@@ -290,24 +285,4 @@ def tls_context(config: ClientConfig) -> ssl.SSLContext | None:
 
 def run(loaded: Loaded) -> int:
     """Runs the client until a signal; the exit code. Raises UserError."""
-    assert loaded.client is not None
-    config = loaded.client
-
-    async def main() -> int:
-        stop = Stop()
-        client = Client(config)
-        reload = Reload(loaded, lambda new: client.reload(new.client) if new.client else None)
-        try:
-            client.start()
-            reload.start()
-            await stop.wait()
-            _log.info("stopping", streams=len(client.streams))
-            stop.again(client.hurry)
-            await client.drain()
-        finally:
-            await reload.stop()
-            await client.stop()
-        _log.info("stopped")
-        return 0
-
-    return run_program(main)
+    return serve(loaded, lambda file: file.client, Client, _log)

@@ -1,18 +1,19 @@
 """What a long-running program does with its process: signals, the change of its file, an orderly end."""
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from hushgate.config.load import load
 from hushgate.config.model import Loaded
 from hushgate.errors import ConfigError, UserError
-from hushgate.log import logger
+from hushgate.log import Log, logger
 from hushgate.ops.watch import Watch
 from hushgate.transports.loop import new_event_loop
 
@@ -22,6 +23,60 @@ _KEEP_FREED = 16 * 1024 * 1024
 """Bytes at the end of the heap that glibc does not give back: as much as one session keeps for replay. By default it is
 128 KiB, and every other megabyte carried pays page faults for memory that was given back a moment before."""
 _M_TRIM_THRESHOLD = -1
+C = TypeVar("C")
+C_contra = TypeVar("C_contra", contravariant=True)
+
+
+class Program(Protocol[C_contra]):
+    """A client or a server, as far as its process is concerned. Raises UserError when it cannot start."""
+
+    quiet: asyncio.Event
+    """Set when, after `drain`, no stream is left, or by a user who does not want to wait for that."""
+
+    async def start(self) -> None: ...
+
+    def reload(self, config: C_contra) -> None:
+        """Goes on with another configuration. Raises UserError, and then changes nothing."""
+
+    def drain(self) -> float:
+        """Takes no new streams; the seconds that are left to those that run."""
+        ...
+
+    async def stop(self) -> None:
+        """Ends whatever runs; also what `start` left half done."""
+
+
+def serve(loaded: Loaded, section: Callable[[Loaded], C | None], make: Callable[[C], Program[C]], log: Log) -> int:
+    """Runs what `make` makes of its `section` of the file until a signal, and then until its streams have ended, their
+    time is over or a second signal comes; the exit code. Raises UserError."""
+    config = section(loaded)
+    assert config is not None, "the command has checked that the file has this section"
+
+    async def main() -> int:
+        stop = Stop()
+        program = make(config)
+
+        def apply(new: Loaded) -> None:
+            if changed := section(new):
+                program.reload(changed)
+
+        reload = Reload(loaded, apply)
+        try:
+            await program.start()
+            reload.start()
+            await stop.wait()
+            seconds = program.drain()
+            stop.again(program.quiet.set)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await program.quiet.wait()
+        finally:
+            await reload.stop()
+            await program.stop()
+        log.info("stopped")
+        return 0
+
+    return run(main)
 
 
 def _keep_freed_memory() -> None:

@@ -1,7 +1,6 @@
 """The server's composition root: builds the parts, hands configuration down, and ends in order."""
 
 import asyncio
-import contextlib
 import ipaddress
 import time
 from collections.abc import Iterable
@@ -12,8 +11,7 @@ from hushgate.errors import SystemFault
 from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import ProofGuard
 from hushgate.log import logger
-from hushgate.ops.program import Reload, Stop
-from hushgate.ops.program import run as run_program
+from hushgate.ops.program import serve
 from hushgate.ops.watch import Watch
 from hushgate.protocol.keys import Role, Verifier, derive_keys
 from hushgate.protocol.upgrade import Admission
@@ -40,7 +38,7 @@ class Server:
             self._home_is_back,
             self._on_quiet,
         )
-        self._quiet = asyncio.Event()
+        self.quiet = asyncio.Event()
         self._guard = ProofGuard(_now_ms(), config.names)
         self._tls = TlsServer(config.certificate.cert, config.certificate.key) if config.certificate else None
         self._door = Door(
@@ -79,19 +77,15 @@ class Server:
         if self._tls:
             self._certificate.start()
 
-    async def drain(self) -> None:
-        """No new visitors; waits until the streams have ended, or `drain` seconds are over."""
+    def drain(self) -> float:
+        """Accepts no new visitors; the seconds that those who are here may take (ops.program.Program)."""
+        _log.info("stopping: no new visitors", streams=self.streams)
         for port in self.ports.values():
             port.close()
-        self._quiet.clear()
-        if self.streams:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.config.timing.drain):
-                    await self._quiet.wait()
-
-    def hurry(self) -> None:
-        """Cuts the draining short."""
-        self._quiet.set()
+        self.quiet.clear()
+        if not self.streams:
+            self.quiet.set()
+        return self.config.timing.drain
 
     async def stop(self) -> None:
         """Ends everything; clients are told when to come back."""
@@ -126,7 +120,7 @@ class Server:
             port.home_is_back()
 
     def _on_quiet(self) -> None:
-        self._quiet.set()
+        self.quiet.set()
 
     def _nginx_reloaded(self) -> None:
         if asked := self.homes.move(_is_loopback, "proxy reloaded"):
@@ -185,27 +179,7 @@ def build_keyring(services: Iterable[ServerService]) -> Keyring:
 
 def run(loaded: Loaded) -> int:
     """Runs the server until a signal; the exit code. Raises UserError."""
-    assert loaded.server is not None
-    config = loaded.server
-
-    async def main() -> int:
-        stop = Stop()
-        server = Server(config)
-        reload = Reload(loaded, lambda new: server.reload(new.server) if new.server else None)
-        try:
-            await server.start()
-            reload.start()
-            await stop.wait()
-            _log.info("stopping: no new visitors", streams=server.streams)
-            stop.again(server.hurry)
-            await server.drain()
-        finally:
-            await reload.stop()
-            await server.stop()
-        _log.info("stopped")
-        return 0
-
-    return run_program(main)
+    return serve(loaded, lambda file: file.server, Server, _log)
 
 
 def _now_ms() -> int:
