@@ -1,12 +1,15 @@
 """What the server asks for, judged by home's own file; names that do not resolve; streams that end meanwhile."""
 
 import asyncio
+import socket
 import time
+from dataclasses import replace
 
 import pytest
 
 from hushgate.client.services import Services
 from hushgate.config.model import Address, ClientService, Secret
+from hushgate.link.endpoint import SocketEndpoint
 from hushgate.protocol.frames import Code, Kind, Open
 from tests.aio import run
 from tests.link.joined import Side
@@ -53,6 +56,25 @@ def test_a_stream_that_ends_while_its_name_is_looked_up_is_not_connected() -> No
         side.mux.end(Code.AWAY, "")
         await asyncio.sleep(0.1)
         assert (service.visits, services.connections) == (0, 0)
+        await services.stop()
+        await service.stop()
+
+    run(main())
+
+
+@pytest.mark.parametrize("nodelay", [True, False])
+def test_nodelay_is_that_of_the_service(nodelay: bool) -> None:
+    async def main() -> None:
+        service = Service()
+        await service.start()
+        offers = {"echo": replace(offered("127.0.0.1", service.port)["echo"], nodelay=nodelay)}
+        side, services = Side(dialler=True), Services(offers)
+        stream = side.mux.open(Open("echo"), time.monotonic())
+        services.connect(stream)
+        await until(lambda: isinstance(stream.endpoint, SocketEndpoint), "the connection")
+        assert isinstance(stream.endpoint, SocketEndpoint)
+        assert bool(stream.endpoint._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is nodelay
+        side.mux.end(Code.AWAY, "")
         await services.stop()
         await service.stop()
 

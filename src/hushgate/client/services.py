@@ -61,9 +61,8 @@ class Services:
                 self._failed(name, f"{service.local}: {error}")
 
         self.connections += 1
-        LocalDial(
-            stream, [(host, service.local.port) for host in hosts], source, lambda: self._stood(name), done
-        ).start()
+        addresses = [(host, service.local.port) for host in hosts]
+        LocalDial(stream, addresses, source, lambda: self._stood(name), done, nodelay=service.nodelay).start()
 
     def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
         if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):

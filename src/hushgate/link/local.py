@@ -27,6 +27,8 @@ class LocalDial:
         source: str | None,
         stood: Callable[[], None],
         done: Callable[[str | None], None],
+        *,
+        nodelay: bool = True,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._stream = stream
@@ -34,6 +36,7 @@ class LocalDial:
         self._source = source
         self._stood = stood
         self._done = done
+        self._nodelay = nodelay
         self._sock: socket.socket | None = None
         self._finished = False
         self._error = "no address"
@@ -72,7 +75,7 @@ class LocalDial:
                 sock = socket.socket(family, socket.SOCK_STREAM)
                 sock.setblocking(False)
                 with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._nodelay)
                 if self._source and family == socket.AF_INET:
                     with contextlib.suppress(OSError):
                         sock.bind((self._source, 0))
