@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
 
 import pytest
 
 from hushgate.client.dial import Decoyed, dial
+from hushgate.config.model import Tcp
 from hushgate.errors import PipeError
+from hushgate.transports.stream import SocketPipe
 from tests.aio import run
 from tests.tunnel import Service, client_config
 
 
-def answered(answer: bytes) -> tuple[bytes, BaseException]:
+def answered(answer: bytes, options: Tcp | None = None) -> tuple[bytes, BaseException]:
     """The request that a server was sent which answers so, and what `dial` made of it."""
 
     async def main() -> tuple[bytes, BaseException]:
@@ -28,11 +31,19 @@ def answered(answer: bytes) -> tuple[bytes, BaseException]:
         service = Service(handler)
         await service.start()
         with pytest.raises(PipeError) as caught:
-            await dial(client_config({"echo": 1}, service.port), None, b"the proof")
+            config = replace(client_config({"echo": 1}, service.port), tcp=options or Tcp())
+            await dial(config, None, b"the proof")
         await service.stop()
         return requests[0], caught.value
 
     return run(main())
+
+
+def test_the_socket_gets_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tcp] = []
+    monkeypatch.setattr(SocketPipe, "tune", lambda _pipe, options: seen.append(options))
+    answered(b"HTTP/1.1 404 Not Found\r\n\r\n", Tcp(nodelay=False, keepalive_secs=5))
+    assert seen[-1] == Tcp(nodelay=False, keepalive_secs=5)
 
 
 def test_an_ordinary_site_is_recognised_and_its_date_kept() -> None:

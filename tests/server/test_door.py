@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hushgate.config.model import Address
+from hushgate.config.model import Address, Tcp
 from hushgate.errors import SystemFault
 from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import Admission, ProofGuard
@@ -22,6 +22,7 @@ from hushgate.protocol.websocket import Opcode
 from hushgate.server.door import Door
 from hushgate.server.stranger import DoorTiming
 from hushgate.transports.base import Pipe
+from hushgate.transports.stream import SocketPipe
 from hushgate.transports.tls import TlsServer
 from tests.aio import run
 from tests.logs import capture_logs
@@ -63,6 +64,8 @@ class Reader:
 class Host:
     """A door with a real guard, and the links it admitted."""
 
+    OPTIONS = Tcp(nodelay=False, keepalive_secs=9)
+
     def __init__(self, tls: TlsServer | None = None, **limits: int) -> None:
         self.links: list[Reader] = []
         self.asked = 0
@@ -74,6 +77,7 @@ class Host:
             self._gate,
             self._admit,
             timing=DoorTiming(linger=0.3),
+            options=self.OPTIONS,
             connections=limits.get("connections", 128),
             connections_address=limits.get("connections_address", 8),
         )
@@ -126,6 +130,25 @@ def test_a_proof_opens_a_bare_link_with_the_early_bytes(tmp_path: Path, secure: 
 
     run(host.run(visit))
     assert [link.data for link in host.links] == [b"early ping"]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_only_a_link_gets_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secure: bool) -> None:
+    pair = write_pair(tmp_path, "your-domain.com")
+    host = Host(TlsServer(*pair) if secure else None)
+    seen: list[Tcp] = []
+    monkeypatch.setattr(SocketPipe, "tune", lambda _pipe, options: seen.append(options))
+
+    def visit(port: int) -> None:
+        with connect(port, pair[0] if secure else None) as sock:
+            sock.sendall(request(b"GET / HTTP/1.1"))
+            until(sock, b"}")
+            assert {options.keepalive_secs for options in seen} == {0}, "nginx sends no probes"
+            sock.sendall(request(b"GET / HTTP/1.1", *BARE, proof()))
+            until(sock, b"Upgrade: hushgate\r\n\r\n")
+            assert seen[-1] == Host.OPTIONS
+
+    run(host.run(visit))
 
 
 def test_a_proof_opens_a_websocket_through_nginx(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import struct
 
 import pytest
 
+from hushgate.config.model import Tcp
 from hushgate.errors import PipeError
 from hushgate.protocol.limits import RECEIVE_HEAD, RECEIVE_ROOMY
 from hushgate.transports import stream, tcp
@@ -112,13 +113,35 @@ def test_roomy_keeps_unread_bytes_even_inside_received() -> None:
     run(main())
 
 
-def test_socket_options() -> None:
+TIMES = stream._KEEPALIVE_IDLE or 0, socket.TCP_KEEPINTVL
+
+
+@pytest.mark.parametrize(
+    ("options", "probes", "idle", "interval"),
+    [
+        (Tcp(), True, 20, 8),
+        (Tcp(nodelay=False, keepalive_secs=30, keepalive_interval=0), True, 30, None),
+        (Tcp(keepalive_secs=0), False, None, None),
+    ],
+)
+def test_socket_options(options: Tcp, probes: bool, idle: int | None, interval: int | None) -> None:
     async def main() -> None:
         raw, pipe, probe = await accepted()
         sock = pipe._transport.get_extra_info("socket")
+        system = [sock.getsockopt(socket.IPPROTO_TCP, time) for time in TIMES]
+        assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), "a stranger would see probes"
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        pipe.tune(options)
+        assert bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is options.nodelay
+        assert bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) is probes
+        assert [sock.getsockopt(socket.IPPROTO_TCP, time) for time in TIMES] == [
+            idle or system[0],
+            interval or system[1],
+        ]
         raw.close()
         await probe.over.wait()
+        pipe.abort("over")
+        pipe.tune(options)
 
     run(main())
 

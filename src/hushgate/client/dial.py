@@ -35,6 +35,7 @@ async def dial(config: ClientConfig, context: ssl.SSLContext | None, upgrade: by
         pipe = await tls.connect(remote.host, remote.port, context, config.hostname)
     else:
         pipe = await tcp.connect(remote.host, remote.port)
+    pipe.tune(config.tcp)
     try:
         async with asyncio.timeout(HANDSHAKE_WAIT):
             return await _upgrade(pipe, remote, upgrade)

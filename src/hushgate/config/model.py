@@ -98,7 +98,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Tcp:
-    """Options of a link's socket: keepalive idle time and interval in seconds, 0 leaves the system's."""
+    """Options of a link's socket. `keepalive_secs`: without traffic before TCP probes, 0: it does not probe;
+    `keepalive_interval`: seconds between probes, 0: the system's."""
 
     nodelay: bool = True
     keepalive_secs: int = 20

@@ -46,6 +46,7 @@ class Server:
             self._tls,
             self._gate,
             self.homes.admit,
+            options=config.tcp,
             connections=config.limits.connections,
             connections_address=config.limits.connections_address,
         )
@@ -99,13 +100,14 @@ class Server:
     def reload(self, config: ServerConfig) -> None:
         """Services of `config` from now on; streams of unchanged services do not notice."""
         old, self.config = self.config, config
-        if (config.bind, config.names, config.certificate, config.limits) != (
+        if (config.bind, config.names, config.certificate, config.limits, config.tcp) != (
             old.bind,
             old.names,
             old.certificate,
             old.limits,
+            old.tcp,
         ):
-            _log.warning("changes of bind_addr, names, certificate and limits need a restart")
+            _log.warning("changes of bind_addr, names, certificate, limits and transport.tcp need a restart")
         self.homes.change(build_keyring(config.services.values()), config.timing.grace)
         names = old.services.keys() | config.services.keys()
         changed = sorted(name for name in names if old.services.get(name) != config.services.get(name))

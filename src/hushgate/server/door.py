@@ -10,7 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable
 
-from hushgate.config.model import Address
+from hushgate.config.model import Address, Tcp
 from hushgate.edge.decoy import Decoy
 from hushgate.edge.http import Head
 from hushgate.guard.proofs import Admission
@@ -28,7 +28,7 @@ class Door:
 
     `gate` judges the decoded proof of an upgrade (None: absent or not decodable) and gives an admission, or the reason
     for the log. Who passes has been sent the 101, and `admit` is given its pipe, with what came behind the request
-    still unread in it.
+    still unread in it, and `options` on its socket.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Door:
         admit: Callable[[Pipe, Admission], None],
         *,
         timing: DoorTiming | None = None,
+        options: Tcp | None = None,
         connections: int = DOOR_CONNECTIONS,
         connections_address: int = DOOR_CONNECTIONS_ADDRESS,
     ) -> None:
@@ -49,6 +50,7 @@ class Door:
             decoy=Decoy(tls=tls is not None),
             tls=tls,
             timing=timing or DoorTiming(),
+            tcp=options or Tcp(),
             gate=gate,
             admit=admit,
             refused=self._refused,

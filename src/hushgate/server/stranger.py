@@ -27,6 +27,7 @@ from typing import Final
 
 from websockets.utils import accept_key
 
+from hushgate.config.model import Tcp
 from hushgate.edge.decoy import Answer, Decoy
 from hushgate.edge.http import BadRequest, Head, RequestReader
 from hushgate.errors import PipeError
@@ -60,6 +61,7 @@ class House:
     decoy: Decoy
     tls: TlsServer | None
     timing: DoorTiming
+    tcp: Tcp
     gate: Callable[[bytes | None], Admission | str]
     admit: Callable[[Pipe, Admission], None]
     refused: Callable[["Stranger", Head, str], None]
@@ -232,6 +234,7 @@ class Stranger:
         self._send(self._house.decoy.switching(protocol, accept, now))
         self._leave()
         pipe = self._pipe
+        pipe.tune(self._house.tcp)
         self._house.admit(WebSocketPipe(pipe, None) if websocket else pipe, admission)
         return True
 

@@ -16,10 +16,12 @@ its transport sends close_notify and waits likewise. CLOSE_WAIT bounds both.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from typing import cast
 
+from hushgate.config.model import Tcp
 from hushgate.protocol.limits import (
     CLOSE_WAIT,
     JOIN_MAX,
@@ -33,6 +35,10 @@ from hushgate.transports.base import Message, Pipe, PipeUser
 
 _ROOM_MIN = 4096
 """A read with less room than this is not worth its system call."""
+_AT_FIRST = Tcp(keepalive_secs=0)
+"""Until a pipe is a link's: nginx, whom strangers expect, sends no probes."""
+_KEEPALIVE_IDLE: int | None = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)
+"""macOS has the second name for it."""
 
 
 class SocketPipe(Pipe, asyncio.BufferedProtocol):
@@ -54,7 +60,7 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH, low=WRITE_LOW)
         self._gathers = self.kind != "tls" and not type(transport).__module__.startswith("asyncio.")
-        _tune(transport.get_extra_info("socket"))
+        self.tune(_AT_FIRST)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._start == self._stop or self._closing:
@@ -137,6 +143,13 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         if not self._lost:
             self._transport.abort()
 
+    def tune(self, options: Tcp) -> None:
+        """Sets the options of the socket, which may have ended already."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+            with contextlib.suppress(OSError):
+                _tune(sock, options)
+
     def roomy(self) -> None:
         if self._limit < RECEIVE_ROOMY:
             self._limit = RECEIVE_ROOMY
@@ -186,7 +199,10 @@ def describe(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _tune(sock: socket.socket | None) -> None:
-    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _tune(sock: socket.socket, options: Tcp) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, options.nodelay)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, options.keepalive_secs > 0)
+    if options.keepalive_secs and _KEEPALIVE_IDLE is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, _KEEPALIVE_IDLE, options.keepalive_secs)
+    if options.keepalive_secs and options.keepalive_interval:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, options.keepalive_interval)
