@@ -121,7 +121,7 @@ class Homes:
         welcome = acceptor.welcome(decision.attach, session.id, received, WINDOW_INITIAL, refused=decision.refused)
         pipe.write([[welcome]])
         link = Link(pipe, session.mux, lambda link, reason: self._link_ended(session, link, reason))
-        session.link, session.acceptor, session.draining = link, acceptor, False
+        session.link, session.acceptor = link, acceptor
         _log.info(
             "client connected",
             client=session.name,

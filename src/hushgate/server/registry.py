@@ -140,10 +140,11 @@ class Registry:
         session.mux.withdraw(taken, Code.REPLACED)
 
     def announce(self, session: Session) -> None:
-        """The session's link stands: those who wait for its services may go on."""
+        """The session's link stands: those who wait for its services may go on, unless it drains."""
         session.detached_at = None
-        for name in session.services:
-            self.on_up(name)
+        if session.up:
+            for name in session.services:
+                self.on_up(name)
 
     def release(self, session: Session, names: Iterable[str], now: float) -> None:
         """`session` no longer serves these services."""
