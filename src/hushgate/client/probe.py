@@ -45,8 +45,9 @@ async def _probe(config: ClientConfig) -> int:
 def _resolve(host: str, port: int) -> None:
     try:
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except OSError as error:
-        raise UnreachableError(f"{host} cannot be resolved ({error.strerror or error}); check remote_addr") from None
+    except (OSError, UnicodeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise UnreachableError(f"{host} cannot be resolved ({reason}); check remote_addr") from None
     print(f"ok    {host} is {', '.join(sorted(addresses))}")
 
 
