@@ -1,0 +1,70 @@
+"""Every source file has its test file at the same place, and every test file below a mirrored folder its source."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE, TESTS = ROOT / "src" / "hushgate", ROOT / "tests"
+MIRRORED = sorted(path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__")
+
+# Sources without a test file of their own, each with the reason.
+NO_TEST = {
+    "__main__.py": "three lines; tests/cli/test_main.py runs `python -m hushgate`",
+    "cli/client.py": "one of the commands that tests/cli/test_programs.py runs alike",
+    "cli/file.py": "one of the commands that tests/cli/test_programs.py runs alike",
+    "cli/server.py": "one of the commands that tests/cli/test_programs.py runs alike",
+    "cli/options.py": "declarations; tests/cli/test_main.py sees each command's help and refusals",
+    "config/shared.py": "what [server] and [client] have in common; test_server.py and test_client.py read it in both",
+    "config/transport.py": "one table of both sections; test_server.py and test_client.py read it in both",
+    "protocol/answers.py": "types; tests/protocol/test_hello.py makes every one of them",
+    "protocol/dialler.py": "tests/protocol/test_hello.py plays both sides against each other and against liars",
+    "protocol/transcript.py": "formulas; tests/protocol/test_hello.py holds them to fixed vectors",
+    "link/routes.py": "two protocols without code; the type checker tests them",
+    "transports/base.py": "the contract, which tests/transports/test_contract.py holds every pipe to",
+    "transports/servername.py": "one callback of OpenSSL; tests/transports/test_tls.py looks at what it sends",
+    "transports/tcp.py": "tests/transports/test_contract.py and test_stream.py dial and accept with it",
+    "transports/loop.py": "the choice that scripts/test makes: the fast tests run on each loop and socket layer",
+}
+
+# Test files of more than one source, or of something else.
+NO_SOURCE = {
+    "cli/test_programs.py": "the commands that run a program, alike",
+    "config/test_any_file.py": "whatever a file holds, across all of config",
+    "config/test_documentation.py": "docs/configuration.md",
+    "protocol/test_machine.py": "a state machine over the whole core",
+    "transports/test_contract.py": "every pipe, by the contract of base.py",
+}
+
+
+def sources() -> set[str]:
+    return {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if path.name != "__init__.py"}
+
+
+def written() -> set[str]:
+    folders = [TESTS, *(TESTS / name for name in MIRRORED)]
+    return {path.relative_to(TESTS).as_posix() for folder in folders for path in folder.glob("test_*.py")}
+
+
+def place_of(source: str) -> str:
+    path = Path(source)
+    return (path.parent / f"test_{path.name}").as_posix()
+
+
+def test_every_source_has_its_test() -> None:
+    missing = {source for source in sources() if place_of(source) not in written()}
+    assert missing - NO_TEST.keys() == set()
+
+
+def test_every_test_has_its_source() -> None:
+    mirrored = {test for test in written() if "/" in test}
+    assert mirrored - {place_of(source) for source in sources()} - NO_SOURCE.keys() == set()
+
+
+def test_no_exception_is_stale() -> None:
+    assert {source for source in NO_TEST if source not in sources() or place_of(source) in written()} == set()
+    assert {test for test in NO_SOURCE if test not in written()} == set()
+
+
+def test_test_folders_are_packages() -> None:
+    """Two test files of one name in two folders need it."""
+    folders = {path.parent for path in TESTS.rglob("test_*.py")}
+    assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
