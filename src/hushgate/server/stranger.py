@@ -231,10 +231,10 @@ class Stranger:
             self._house.refused(self, head, admission)
             return False
         accept = accept_key((head.first(b"sec-websocket-key") or b"").decode()).encode() if websocket else b""
-        self._send(self._house.decoy.switching(protocol, accept, now))
-        self._leave()
         pipe = self._pipe
         pipe.tune(self._house.tcp)
+        self._send(self._house.decoy.switching(protocol, accept, now))
+        self._leave()
         self._house.admit(WebSocketPipe(pipe, None) if websocket else pipe, admission)
         return True
 
