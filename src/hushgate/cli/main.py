@@ -4,6 +4,7 @@ Importing this module must stay cheap (`hushgate token new` runs in scripts): co
 """
 
 import difflib
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from hushgate import __version__
 from hushgate.cli import check, client, completion, file, server, token
-from hushgate.errors import UserError
+from hushgate.errors import SystemFault, UserError
 
 HELP = """\
 Reach services at home from everywhere, through a small server of your own.
@@ -99,4 +100,9 @@ def main(args: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo("the output cannot be written: the disk it goes to is full; make room there", err=True)
+        return SystemFault.exit_code
     return code if isinstance(code, int) else 0
