@@ -5,6 +5,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,26 @@ def test_when_none_answers_the_last_reason_is_told() -> None:
         assert (dial.results, dial.stood, dial.gone) == (["connection refused"], 0, True)
         nowhere = Dial()
         assert (nowhere.results, nowhere.gone) == (["no address"], True)
+
+    run(main())
+
+
+def test_a_connection_to_itself_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = closed_port()
+
+    class Unlucky(socket.socket):
+        """Gets the port that it is about to dial."""
+
+        def bind(self, address: Any) -> None:
+            super().bind((address[0], port))
+
+    async def main() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("hushgate.link.local.socket.socket", Unlucky)
+            dial = Dial(("127.0.0.1", port), source="127.0.0.1")
+        await until(lambda: dial.results, "the result")
+        assert (dial.results, dial.stood, dial.gone) == (["connection refused"], 0, True)
+        socket.create_server(("127.0.0.1", port)).close()
 
     run(main())
 

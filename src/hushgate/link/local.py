@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 
-from hushgate.link.endpoint import SocketEndpoint
+from hushgate.link.endpoint import SocketEndpoint, reset_on_close
 from hushgate.protocol.frames import Code
 from hushgate.protocol.stream import Stream
 
@@ -84,9 +84,11 @@ class LocalDial:
                 self._note(error.errno or 0)
                 continue
             if result in _PENDING and _stands(sock):
-                self._connected(sock)
-                return
-            if result in _PENDING:
+                result = _met_itself(sock)
+                if not result:
+                    self._connected(sock)
+                    return
+            elif result in _PENDING:
                 self._sock = sock
                 self._timer = self._timer or self._loop.call_later(_WAIT, self._on_timeout)
                 self._loop.add_writer(sock.fileno(), self._on_writable)
@@ -99,7 +101,7 @@ class LocalDial:
         sock = self._sock
         assert sock is not None
         self._loop.remove_writer(sock.fileno())
-        result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _met_itself(sock)
         if result:
             self._note(result)
             self._drop()
@@ -150,3 +152,15 @@ def _stands(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def _met_itself(sock: socket.socket) -> int:
+    """ECONNREFUSED when `sock` is connected to itself, else 0: nobody listens at an ephemeral port, and the system gave
+    it to us (RFC 9293 §3.5, simultaneous open). It would echo, and keep the service from coming back."""
+    try:
+        if sock.getsockname() != sock.getpeername():
+            return 0
+    except OSError:
+        return 0
+    reset_on_close(sock)
+    return errno.ECONNREFUSED
