@@ -18,13 +18,12 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 def read_end(address: Address) -> str:
     """How a visit ends that says nothing: "reset", "closed", or the bytes that came."""
-    with socket.create_connection(address, 10) as visitor:
-        visitor.settimeout(30)
-        try:
-            data = visitor.recv(100)
-        except ConnectionResetError:
-            return "reset"
-        return data.decode() or "closed"
+    try:
+        with socket.create_connection(address, 10) as visitor:
+            visitor.settimeout(30)
+            return visitor.recv(100).decode() or "closed"
+    except ConnectionResetError:
+        return "reset"
 
 
 def works(tunnel: Tunnel, service: str) -> bool:
