@@ -116,3 +116,17 @@ def test_random_keys_leave_the_buffers_alone() -> None:
     raw.settle()
     assert peer.got == b"\x82\x84\x01\x02\x03\x04\x01\x02\x03\x04"
     assert parts == [b"\x00\x00", b"\x00\x00"]
+
+
+def test_a_replay_right_behind_the_last_frame_of_the_handshake_waits_for_the_next_user() -> None:
+    raw, _peer, pipe, user = server()
+    user.use = lambda view: max(0, 10 - len(user.got))
+    replay = bytes(200_000)
+    raw.write([client_frame(Opcode.BINARY, bytes(10) + replay[:60_000])])
+    raw.write([client_frame(Opcode.BINARY, replay[at : at + 60_000]) for at in range(60_000, 200_000, 60_000)])
+    raw.settle()
+    assert len(user.got) == 10
+    link = Probe()
+    pipe.switch(link)
+    assert link.got == replay
+    assert not link.over.is_set()

@@ -66,6 +66,7 @@ async def _upgrade(pipe: Pipe, remote: Remote, upgrade: bytes) -> Pipe:
     head = _Head(pipe.peer)
     pipe.switch(head)
     _check(remote, connection, await head.complete, key)
+    pipe.roomy()
     return WebSocketPipe(pipe, masking="zero" if remote.tls else _random_keys().__next__) if remote.websocket else pipe
 
 

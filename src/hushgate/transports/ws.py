@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from hushgate.protocol.limits import MESSAGE_MAX
+from hushgate.protocol.limits import RECEIVE_ROOMY
 from hushgate.protocol.websocket import (
     ZERO_KEY,
     CloseCode,
@@ -109,7 +109,8 @@ class WebSocketPipe(Pipe, PipeUser):
                 self._show()
         else:
             self._split += view
-        if len(self._split) > MESSAGE_MAX:
+        # As much as one read may bring: behind WELCOME comes a replay, before the link's user has taken over.
+        if len(self._split) > RECEIVE_ROOMY:
             self.abort(f"{self.peer}: {len(self._split)} bytes were received and not read")
 
     def _unread(self) -> memoryview:
