@@ -69,20 +69,13 @@ class LocalDial:
 
     def _next(self) -> None:
         while self._addresses:
-            host, port = self._addresses.pop(0)
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            address = self._addresses.pop(0)
             try:
-                sock = socket.socket(family, socket.SOCK_STREAM)
-                sock.setblocking(False)
-                with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._nodelay)
-                if self._source and family == socket.AF_INET:
-                    with contextlib.suppress(OSError):
-                        sock.bind((self._source, 0))
-                result = sock.connect_ex((host, port))
+                sock = self._socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
             except OSError as error:
                 self._note(error.errno or 0)
                 continue
+            result = sock.connect_ex(address)
             if result in _PENDING and _stands(sock):
                 result = _met_itself(sock)
                 if not result:
@@ -96,6 +89,15 @@ class LocalDial:
             sock.close()
             self._note(result)
         self._fail()
+
+    def _socket(self, family: socket.AddressFamily) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._nodelay)
+            if self._source and family == socket.AF_INET:
+                sock.bind((self._source, 0))
+        return sock
 
     def _on_writable(self) -> None:
         sock = self._sock
