@@ -147,6 +147,8 @@ class Stranger:
 
     def ended(self, error: str | None) -> None:
         self._leave()
+        # Pipe and stranger know each other: left to the collector, a crowd that has gone would hold its buffers on.
+        self._pipe = None
 
     def _peek(self, ready: Callable[["Stranger"], None]) -> None:
         try:
