@@ -31,6 +31,7 @@ NO_SOURCE = {
     "config/test_any_file.py": "whatever a file holds, across all of config",
     "config/test_documentation.py": "docs/configuration.md",
     "protocol/test_machine.py": "a state machine over the whole core",
+    "transports/test_autobahn.py": "protocol/websocket.py and transports/ws.py, by cases of others",
     "transports/test_contract.py": "every pipe, by the contract of base.py",
 }
 

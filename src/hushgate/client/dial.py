@@ -63,10 +63,9 @@ async def _upgrade(pipe: Pipe, remote: Remote, upgrade: bytes) -> Pipe:
     request = connection.send(h11.Request(method="GET", target=remote.path, headers=headers))
     assert request is not None
     pipe.write([[request + (connection.send(h11.EndOfMessage()) or b"")]])
-    head = _Head(pipe.peer)
+    head = _Head(pipe)
     pipe.switch(head)
     _check(remote, connection, await head.complete, key)
-    pipe.roomy()
     return WebSocketPipe(pipe, masking="zero" if remote.tls else _random_keys().__next__) if remote.websocket else pipe
 
 
@@ -96,8 +95,8 @@ def _random_keys() -> Iterator[bytes]:
 class _Head:
     """Reads up to the empty line that ends a response head; what follows stays unread in the pipe."""
 
-    def __init__(self, peer: str) -> None:
-        self._peer = peer
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
         self.complete: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def received(self, view: memoryview) -> int:
@@ -107,6 +106,8 @@ class _Head:
         end = data.find(b"\r\n\r\n")
         if end < 0:
             return 0
+        # Now: what comes behind it, and behind each answer of the handshake, waits in the pipe for its next reader.
+        self._pipe.roomy()
         self.complete.set_result(data[: end + 4])
         return end + 4
 
@@ -115,4 +116,4 @@ class _Head:
 
     def ended(self, error: str | None) -> None:
         if not self.complete.done():
-            self.complete.set_exception(PipeError(error or f"{self._peer} closed the connection during the upgrade"))
+            self.complete.set_exception(PipeError(error or f"{self._pipe.peer} closed the connection during the upgrade"))
