@@ -61,19 +61,21 @@ class OneWay:
 
         async def back() -> None:
             with contextlib.suppress(OSError):
-                while not self.deaf and (data := await onward_reader.read(65_536)):
+                while not self.deaf and (data := await onward_reader.read(65_536)) and not writer.is_closing():
                     writer.write(data)
 
-        async with asyncio.TaskGroup() as group:
-            returning = group.create_task(back())
-            with contextlib.suppress(OSError):
-                while data := await reader.read(65_536):
-                    onward.write(data)
-                    await onward.drain()
-            returning.cancel()
-        for end in (writer, onward):
-            end.transport.abort()
-            await leave(end)
+        try:
+            async with asyncio.TaskGroup() as group:
+                returning = group.create_task(back())
+                with contextlib.suppress(OSError):
+                    while data := await reader.read(65_536):
+                        onward.write(data)
+                        await onward.drain()
+                returning.cancel()
+        finally:
+            for end in (writer, onward):
+                end.transport.abort()
+                await leave(end)
 
 
 @contextlib.asynccontextmanager
@@ -82,7 +84,7 @@ async def rogue(*, deaf: bool = False) -> AsyncIterator[tuple[Tunnel, Rogue]]:
     async with tunnel(services={"echo": 0, "other": 0}) as made, carrying(made):
         relay = OneWay(made.server.door.port)
         await relay.service.start()
-        config = client_config({"other": 1}, relay.service.port)
+        config = client_config({"other": 1}, relay.service.port if deaf else made.server.door.port)
         connected = await connect(config, None, derive(config), os.urandom(16), Clock(), None)
         assert connected.welcome.attach is Attach.NEW
         relay.deaf = deaf
@@ -92,7 +94,7 @@ async def rogue(*, deaf: bool = False) -> AsyncIterator[tuple[Tunnel, Rogue]]:
         finally:
             peer.pipe.abort("the test is over")
             await relay.service.stop()
-        await until(lambda: not made.route("other"), "the end of the other client's link")
+        await until(lambda: peer.over and not made.route("other"), "the end of the other client's link")
 
 
 def opens(count: int, first: int = 0) -> bytes:
