@@ -116,4 +116,5 @@ class _Head:
 
     def ended(self, error: str | None) -> None:
         if not self.complete.done():
-            self.complete.set_exception(PipeError(error or f"{self._pipe.peer} closed the connection during the upgrade"))
+            reason = error or f"{self._pipe.peer} closed the connection during the upgrade"
+            self.complete.set_exception(PipeError(reason))

@@ -75,6 +75,8 @@ async def accept(
         pipe = SocketPipe("tls", peer or peer_address(sock))
         return await adopt_socket(pipe, sock, wait=wait, tls=server.context)
     except OSError as error:
+        # Its traceback and the transport's future hold each other, and with them the buffers of a stranger.
+        error.__traceback__ = None
         raise PipeError(f"{peer or 'a new connection'}: {describe(error)}") from error
 
 
