@@ -1,54 +1,10 @@
 """The article's two files, word for word but for the domain and the tokens."""
 
-SERVER = """\
-[server]
-bind_addr = "127.0.0.1:8443"
+from pathlib import Path
 
-[server.transport]
-type = "websocket"
-
-[server.transport.websocket]
-tls = false  # TLS handled by nginx
-
-# SSH tunnel
-[server.services.ssh]
-token = "generate-a-strong-random-token-here"
-bind_addr = "127.0.0.1:2222"
-
-# Ollama API tunnel
-[server.services.ollama]
-token = "another-strong-random-token"
-bind_addr = "127.0.0.1:11434"
-
-# MCP server tunnel
-[server.services.mcp]
-token = "yet-another-strong-token"
-bind_addr = "127.0.0.1:3000"
-"""
-
-CLIENT = """\
-[client]
-remote_addr = "wss://your-domain.com/"
-
-[client.transport]
-type = "websocket"
-
-# SSH - expose local SSH
-[client.services.ssh]
-token = "same-token-as-server-ssh"
-local_addr = "127.0.0.1:22"
-
-# Ollama - expose local Ollama API
-[client.services.ollama]
-token = "same-token-as-server-ollama"
-local_addr = "127.0.0.1:11434"
-
-# MCP - expose local MCP server
-[client.services.mcp]
-token = "same-token-as-server-mcp"
-local_addr = "127.0.0.1:3000"
-"""
-
+_FILES = Path(__file__).parents[1] / "e2e" / "article"
+SERVER = (_FILES / "server.toml").read_text()
+CLIENT = (_FILES / "client.toml").read_text()
 TOKENS = {"ssh": "a1" * 32, "ollama": "b2" * 32, "mcp": "c3" * 32}
 
 _PLACEHOLDERS = {

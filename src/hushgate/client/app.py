@@ -20,6 +20,7 @@ from hushgate.protocol import frames
 from hushgate.protocol.frames import Code, GoAway, Mode, Type
 from hushgate.protocol.hello import Attach, Dialler, Resume, Status, Welcome
 from hushgate.protocol.keys import Keys, Role, derive_keys
+from hushgate.protocol.limits import RETRY_MAX
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 from hushgate.tasks import Tasks
@@ -145,7 +146,7 @@ class Client:
         return await connect(self.config, self._context, self._keys, self._instance, self._clock, resume)
 
     def _retry(self, reason: str, at_least: float = 0.0) -> None:
-        wait = max(at_least, self._backoff.next(_RETRY_WITH_STREAMS if self._mux.streams else 30.0))
+        wait = max(at_least, self._backoff.next(_RETRY_WITH_STREAMS if self._mux.streams else RETRY_MAX))
         _log.warning("not connected", reason=reason, retry_in=f"{wait:.1f}s", streams_waiting=len(self._mux.streams))
         self._not_before = time.monotonic() + wait
         self._redial.set()

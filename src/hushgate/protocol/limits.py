@@ -55,8 +55,6 @@ BACKLOG_PIECE: Final = 4 * KIB
 QUANTUM_MIN: Final = 4 * KIB
 QUANTUM_TIME: Final = 0.005
 """A frame should not hold the path longer than this."""
-PULL_BUDGET: Final = 256 * KIB
-"""Most that is chosen for one write to the pipe."""
 FAIR_BATCHES: Final = 2
 
 QUANTUM_START: Final = 16 * KIB

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hushgate.errors import LocalProtocolError
 from hushgate.protocol.frames import Code, Open
-from hushgate.protocol.limits import WINDOW_INITIAL
+from hushgate.protocol.limits import WINDOW_STEP_MIN
 
 if TYPE_CHECKING:
     from hushgate.protocol.mux import Mux
@@ -183,9 +183,9 @@ class Stream:
         self.mux.send_datagram(self, data)
 
 
-def window_mark(taken: int, window: int, step_min: int = WINDOW_INITIAL // 4) -> int:
+def window_mark(taken: int, window: int) -> int:
     """The value of `taken` at which the next WINDOW is due: a quarter of the window later."""
-    return taken + max(window // 4, step_min)
+    return taken + max(window // 4, WINDOW_STEP_MIN)
 
 
 def _step(table: dict[tuple[Half, Event], Half], state: Half, event: Event) -> Half:
