@@ -10,7 +10,8 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -98,9 +99,7 @@ class Hosts:
 @contextmanager
 def three_hosts(programs: Programs, domain: str) -> Iterator[Hosts]:
     """Makes the namespaces and takes them away again; `domain` is the VPS on all three."""
-    if os.geteuid() != 0:
-        pytest.fail("network namespaces need root; without it run: pytest -m 'not system'")
-    ip = need("ip")
+    ip = _ip()
     prefix = f"hushgate-{os.getpid()}"
     net = f"{prefix}-net"
     made: list[str] = []
@@ -135,9 +134,35 @@ def three_hosts(programs: Programs, domain: str) -> Iterator[Hosts]:
             shutil.rmtree(Path("/etc/netns") / namespace, ignore_errors=True)
 
 
+def in_a_network_of_its_own(work: Callable[[], None]) -> None:
+    """Runs `work` in a thread whose network is a loopback and nothing else; what it starts is in there, too."""
+    ip = _ip()
+
+    def enter_and_work() -> None:
+        _succeed(_libc().unshare(_CLONE_NEWNET))
+        run([ip, "link", "set", "dev", "lo", "up"])
+        work()
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(enter_and_work).result()
+
+
+def _ip() -> str:
+    if os.geteuid() != 0:
+        pytest.fail("network namespaces need root; without it run: pytest -m 'not system'")
+    return need("ip")
+
+
 def _enter(namespace: int) -> None:
     """setns(2) for this thread; os.setns exists from Python 3.12 on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(namespace, _CLONE_NEWNET) != 0:
+    _succeed(_libc().setns(namespace, _CLONE_NEWNET))
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _succeed(result: int) -> None:
+    if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
