@@ -115,6 +115,29 @@ def test_a_crashed_server_is_told_apart_from_a_lost_link() -> None:
     run(main())
 
 
+def test_the_session_after_a_crash_of_the_server_is_resumed_at_the_first_attempt() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            ports = {name: port.address.port for name, port in made.server.ports.items()}
+            crashed = made.server
+            made.cutter.refusing = True
+            made.cutter.cut()
+            await until(lambda: len(made.lines("not connected")) >= 4, "attempts in vain")
+            await crashed.stop()
+            await made.start_server(ports)
+            made.cutter.refusing = False
+            await until(made.route, "home")
+            assert made.lines("connected", "the old one is lost")
+            visitor = await made.visit()
+            await say(visitor, b"before")
+            made.cutter.cut()
+            await say(visitor, b"after")
+            assert not made.lines("stale")
+            await leave(visitor[1])
+
+    run(main())
+
+
 def test_a_restarted_client_starts_clean() -> None:
     async def main() -> None:
         async with tunnel() as made:

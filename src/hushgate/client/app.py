@@ -165,10 +165,10 @@ class Client:
             self.link.fence("moved to a new link")
         if welcome.attach is not Attach.RESUMED and self._session:
             self._lose_session(Code.AWAY, "the server no longer knows the session")
-        if welcome.attach is not Attach.RESUMED:
+        if welcome.attach is Attach.NEW:
             self._epoch = 1
-            if self._mux.failed:
-                self._mux = self._new_mux()
+        if welcome.attach is not Attach.RESUMED and self._mux.failed:
+            self._mux = self._new_mux()
         self._session = welcome.session
         self._mux.peer_window = welcome.window
         self._dialler = connected.dialler
