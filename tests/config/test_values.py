@@ -110,7 +110,14 @@ def test_remote(written: str, remote: Remote) -> None:
         ("wss://u:secret@h/", "password"),
         ("wss://h/#x", "fragment"),
         ("h.example/path", 'write "wss://h.example/path"'),
-        ("h.example", "host:port"),
+        ("h.example", 'write "wss://h.example/"'),
+        ("wss:h.example", 'write "wss://h.example/"'),
+        ("wss://h/ü", "percent-encoded"),
+        ("wss://h/\a", "percent-encoded"),
+        ("wss://bücher.example/", 'write "xn--bcher-kva.example"'),
+        ("bücher.example:443", 'write "xn--bcher-kva.example"'),
+        ("wss://ü..example/", "no host name"),
+        ("wss://" + "h." * 127 + "example/", "253"),
     ],
 )
 def test_not_a_remote(written: str, reason: str | None) -> None:

@@ -13,6 +13,8 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE: Final = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|KB|MB|GB)?", re.IGNORECASE)
 _BYTES: Final = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_HOST_MAX: Final = 253
+"""Characters of a host name (RFC 1035 §2.3.4)."""
 _SCHEMES: Final[dict[str, tuple[Scheme, int | None]]] = {
     "wss": ("wss", 443),
     "ws": ("ws", 80),
@@ -117,8 +119,10 @@ def remote(value: object, bare: Scheme) -> Remote:
     if "://" not in written:
         if "/" in written:
             raise ValueError(f'has a path but no scheme; write "wss://{written}"')
+        if re.fullmatch(r"(wss?:)?(?!\d+$)[^:\s]+", written):
+            raise ValueError(f'must be a URL or host:port; write "wss://{written.rpartition(":")[2]}/"')
         host, port = target(written)
-        return Remote(bare, host.lower(), port)
+        return Remote(bare, _host_name(host), port)
     name = written.partition("://")[0].lower()
     if name not in _SCHEMES:
         instead = {"https": "wss", "http": "ws"}.get(name)
@@ -137,7 +141,10 @@ def remote(value: object, bare: Scheme) -> Remote:
     found = port_found if port_found is not None else default_port
     if not found:
         raise ValueError(f'has no port; write "{name}://{host_found}:PORT/"')
-    return Remote(scheme, host_found, found, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not (path.isascii() and path.isprintable()):
+        raise ValueError('has a path with characters that must be percent-encoded, as in "/%C3%BC"')
+    return Remote(scheme, _host_name(host_found), found, path)
 
 
 def is_loopback(host: str) -> bool:
@@ -153,6 +160,19 @@ def kind(value: object) -> str:
     """A TOML type as a person names it."""
     names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "a table"}
     return names.get(type(value), "a date")
+
+
+def _host_name(host: str) -> str:
+    """The host as it stands in a request: lower case, ASCII."""
+    if len(host) > _HOST_MAX:
+        raise ValueError(f"has a host of {len(host)} characters; a host name has at most {_HOST_MAX}")
+    if not host.isascii():
+        try:
+            ascii_form = host.encode("idna").decode()
+        except UnicodeError:
+            raise ValueError(f"{host} is no host name") from None
+        raise ValueError(f'{host} must stand in its ASCII form; write "{ascii_form}"')
+    return host.lower()
 
 
 def _is_ipv6(host: str) -> bool:
