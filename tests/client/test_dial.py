@@ -62,9 +62,14 @@ def test_an_ordinary_site_is_recognised_and_its_date_kept() -> None:
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "not HTTP"),
         (b"", "closed the connection"),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", "wrong key"),
+        (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "is hushgate server running"),
+        (b"HTTP/1.1 504 Gateway Time-out\r\n\r\n", "is hushgate server running"),
+        (b"HTTP/1.1 301 Moved Permanently\r\nLocation: https://x/\r\n\r\n", "no redirect is followed"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000, "not read"),
     ],
-    ids=["ssh", "nothing", "wrong key", "endless"],
+    ids=["ssh", "nothing", "wrong key", "bad gateway", "gateway time-out", "redirect", "endless"],
 )
 def test_other_answers_are_one_sentence(answer: bytes, words: str) -> None:
-    assert words in str(answered(answer)[1])
+    error = answered(answer)[1]
+    assert words in str(error)
+    assert not isinstance(error, Decoyed)

@@ -135,6 +135,19 @@ def test_a_keystroke_does_not_wait_behind_bulk(programs: Programs, echo_service:
     assert traffic.percentile(trips, 0.99) <= traffic.KEYSTROKE_MOST
 
 
+def test_a_server_that_is_down_behind_nginx_is_told_from_a_wrong_token(
+    programs: Programs, echo_service: Address
+) -> None:
+    front = start(programs, {"echo": echo_service})
+    traffic.round_trips(front.tunnel.address("echo"), 1, 0)
+    front.tunnel.server.stop()
+    front.tunnel.client.wait_log(r"cannot reach .*status 502.*is hushgate server running")
+    assert "tokens" not in front.tunnel.client.log()
+    front.tunnel.server.start()
+    front.tunnel.server.wait_listening(front.tunnel.address("echo"))
+    traffic.round_trips(front.tunnel.address("echo"), 1, 0)
+
+
 def test_the_log_of_the_server_names_no_secret(programs: Programs, echo_service: Address) -> None:
     front = start(programs, {"echo": echo_service})
     traffic.round_trips(front.tunnel.address("echo"), 1, 0)

@@ -16,6 +16,8 @@ from hushgate.transports import tcp, tls
 from hushgate.transports.base import Pipe
 from hushgate.transports.ws import WebSocketPipe
 
+_NOBODY_BEHIND = (502, 503, 504)
+"""What a proxy answers whose upstream is down (RFC 9110 §15.6.3 to §15.6.5)."""
 _DEFAULT_PORTS = {"wss": 443, "tls": 443, "ws": 80, "tcp": 80}
 
 
@@ -78,8 +80,18 @@ def _check(remote: Remote, connection: h11.Connection, head: bytes, key: str) ->
     if not isinstance(answer, h11.Response | h11.InformationalResponse):
         raise PipeError(f"{remote} closed the connection instead of answering")
     headers = {name.decode(): value.decode("latin-1") for name, value in answer.headers}
-    if answer.status_code != 101:
-        raise Decoyed(remote, answer.status_code, headers.get("date", ""))
+    status = answer.status_code
+    if status in _NOBODY_BEHIND:
+        raise PipeError(
+            f"a proxy answered that it reaches nobody behind it (status {status}): is hushgate server running, "
+            "and where the proxy expects it?"
+        )
+    if 300 <= status < 400:
+        raise PipeError(
+            f"it answered with a redirect (status {status}), and no redirect is followed: correct remote_addr"
+        )
+    if status != 101:
+        raise Decoyed(remote, status, headers.get("date", ""))
     if remote.websocket and headers.get("sec-websocket-accept") != accept_key(key):
         raise PipeError(f"{remote} accepted the WebSocket with a wrong key: a proxy in between answers for the server")
 
