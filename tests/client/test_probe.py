@@ -12,7 +12,7 @@ from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, UnreachableError, UserError
 from hushgate.server.app import Server
 from tests.aio import run
-from tests.tunnel import Service, client_config, server_config, token
+from tests.tunnel import Service, client_config, server_config, token, tunnel, until
 
 
 def probed(offered: Mapping[str, str], known: Mapping[str, int], *, local: bool = True) -> int | UserError:
@@ -71,6 +71,18 @@ def test_services_that_are_not_proved_are_named(capsys: pytest.CaptureFixture[st
     ]
     assert "another token" in services[1]
     assert "no service of this name" in services[2]
+
+
+def test_the_server_is_not_left_waiting_for_a_probe_to_come_back() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            (home,) = made.server.registry.sessions
+            assert await asyncio.to_thread(verdict, made.client.config) == 0
+            await until(lambda: made.lines("session ended", "a probe"), "the end of the probe's session")
+            assert list(made.server.registry.sessions) == [home]
+            assert not made.lines("link lost")
+
+    run(main())
 
 
 def test_a_server_that_knows_no_token_of_ours_is_exit_code_3(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,8 @@ from hushgate.client.connect import Clock, connect
 from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, UnreachableError
 from hushgate.ops.program import run as run_program
+from hushgate.protocol import frames
+from hushgate.protocol.frames import Code, GoAway, Mode
 from hushgate.protocol.hello import Status
 
 _WORDS = {
@@ -16,6 +18,9 @@ _WORDS = {
     Status.MISMATCH: "mismatch: the server has another token for it",
     Status.REFUSED: "refused: another home holds it",
 }
+
+_GOODBYE = frames.goaway(GoAway(Mode.CLOSE, Code.DONE, text="a probe"))
+"""So that the server does not wait for us to come back, nor a visitor who met us."""
 
 
 def run(loaded: Loaded) -> int:
@@ -30,6 +35,7 @@ async def _probe(config: ClientConfig) -> int:
     _resolve(remote.host, remote.port)
     keys = derive(config)
     connected = await connect(config, tls_context(config), keys, os.urandom(16), Clock(), None)
+    connected.pipe.write([[frames.start(0), _GOODBYE]])
     connected.pipe.close()
     print(f"ok    {remote} knows us; the tunnel stands")
     failed = [name for name, status in connected.welcome.services.items() if status is not Status.OK]
