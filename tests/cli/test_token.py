@@ -1,5 +1,7 @@
 """`hushgate token`."""
 
+import pytest
+
 from hushgate.protocol.keys import Role, derive_keys
 
 from .conftest import TOKEN, Run
@@ -32,3 +34,10 @@ def test_a_token_that_cannot_serve(run: Run) -> None:
         outcome = run("token", "verifier", "ssh", stdin=stdin)
         assert outcome.code == 2
         assert reason in outcome.err
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "a\x07b"])
+def test_a_name_that_no_service_can_have(run: Run, name: str) -> None:
+    outcome = run("token", "verifier", name, stdin=TOKEN)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "1 to 255 printable bytes" in outcome.err

@@ -93,6 +93,13 @@ def test_files_that_are_wrong(read: Read, text: str, problem: str) -> None:
     assert any(problem in found for found in problems), problems
 
 
+@pytest.mark.parametrize("services", ["services = []", '[server.services]\nssh = "22"'])
+def test_services_that_are_no_tables_are_not_called_empty_as_well(read: Read, services: str) -> None:
+    loaded, [problem] = read(f'[server]\nbind_addr = "127.0.0.1:8443"\n{services}\n')
+    assert "must be a table" in problem
+    assert not loaded.hints
+
+
 def test_a_broken_line_is_not_shown(read: Read) -> None:
     _, [problem] = read('[server.services.ssh]\ntoken = "verysecrettoken\n')
     assert "verysecret" not in problem

@@ -52,6 +52,12 @@ def test_placeholders_are_refused(read: Read, placeholder: str) -> None:
         assert "services.ssh.token: is the placeholder" in problem and "`hushgate token new`" in problem
 
 
+def test_an_empty_token_is_told_with_what_makes_one(read: Read) -> None:
+    for text in (server('token = ""'), client('token = " "'), client('token = "{GOOD}"', 'default_token = ""')):
+        _, problems = read(text)
+        assert any("token: is empty; `hushgate token new`" in problem for problem in problems)
+
+
 def test_white_space_is_trimmed_with_a_warning(read: Read) -> None:
     loaded, problems = read(server(f'token = " {GOOD}\\n"'))
     assert not problems and tokens(loaded) == [GOOD]
@@ -73,7 +79,7 @@ def test_environment(read: Read) -> None:
     _, [problem] = read(server('token = "${SSH_TOKEN}"'))
     assert problem == "server.services.ssh.token: the environment variable SSH_TOKEN is not set"
     _, [problem] = read(server('token = "${SSH_TOKEN}"'), SSH_TOKEN=" ")
-    assert "token: is empty" in problem
+    assert "token: is empty; `hushgate token new`" in problem
     _, [problem] = read(server('token = "${SSH_TOKEN}"'), SSH_TOKEN="\udcff" * 30)
     assert "token: is not UTF-8" in problem
 

@@ -18,11 +18,14 @@ def run_new(number: int) -> int:
 
 
 def run_verifier(service: str) -> int:
-    """Raises ConfigError for a token that cannot serve."""
+    """Raises ConfigError for a token or a name that cannot serve."""
     from hushgate.config.secrets import refusal
+    from hushgate.config.shared import SERVICE_NAME_RULE, is_service_name
     from hushgate.protocol.keys import Role, derive_keys
     from hushgate.protocol.limits import WEAK_TOKEN
 
+    if not is_service_name(service):
+        raise ConfigError([f"SERVICE: {SERVICE_NAME_RULE}"])
     if sys.stdin.isatty():
         token = click.prompt("Token", hide_input=True, err=True).strip()
     else:
@@ -53,9 +56,10 @@ def new(number: int) -> int:
 @command.command("verifier")
 @click.argument("service")
 def verifier(service: str) -> int:
-    """Print the verifier of SERVICE for a token read from standard input.
+    """Print the verifier of SERVICE for a token.
 
-    `verifier = "…"` may stand in server.toml in place of `token`: who steals that file can log in to nothing with it.
+    The token is read from standard input. `verifier = "…"` may stand in server.toml in place of `token`: who steals
+    that file can log in to nothing with it.
 
     \b
     Example:

@@ -18,12 +18,13 @@ _PLACEHOLDER: Final = re.compile(
     r"generate-a-strong-random-token-here|another-strong-random-token|yet-another-strong-token|same-token-as-server-.*"
 )
 _VERIFIER_BYTES: Final = 64
+_EMPTY: Final = "is empty; `hushgate token new` makes a token"
 
 
 def refusal(token: str) -> str | None:
     """Why a trimmed token cannot serve, or None."""
     if not token:
-        return "is empty; `hushgate token new` makes a token"
+        return _EMPTY
     if _PLACEHOLDER.fullmatch(token):
         return "is the placeholder of the article, which everybody knows; `hushgate token new` makes a token"
     try:
@@ -47,7 +48,7 @@ class Tokens:
 
     def all_of(self, table: Table, fallback: Secret | None) -> tuple[Secret, ...]:
         """`token`, `tokens` and the lines of `token_file`, each once, or `fallback`."""
-        one = table.value("token", values.text, None)
+        one = table.value("token", _text, None)
         found = [("token", one)] if one is not None else []
         found += [("tokens", raw) for raw in table.value("tokens", values.texts, [])]
         secrets = [self._secret(table, key, raw) for key, raw in found] + self._from_file(table)
@@ -59,7 +60,7 @@ class Tokens:
         """`token`, the line of `token_file`, or `fallback`; absence and ambiguity are problems."""
         if "token" in table and "token_file" in table:
             table.problem("token_file", "stands beside token; keep one of the two")
-        raw = table.value("token", values.text, None)
+        raw = table.value("token", _text, None)
         from_file = self._from_file(table)
         if len(from_file) > 1:
             table.problem("token_file", "holds several tokens; a client proves one, keep that one")
@@ -75,7 +76,7 @@ class Tokens:
 
     def default(self, table: Table) -> Secret | None:
         """`default_token`, for services that name none. A refused one counts as there: its problem is reported once."""
-        raw = table.value("default_token", values.text, None)
+        raw = table.value("default_token", _text, None)
         if raw is None:
             return Secret("") if "default_token" in table else None
         return self._secret(table, "default_token", raw) or Secret("")
@@ -132,6 +133,12 @@ class Tokens:
             table.problem("token_file", f"{path} holds no token; `hushgate token new` makes one")
         secrets = (self._checked(table, "token_file", line, trimmed_silently=True) for line in raw)
         return [secret for secret in secrets if secret is not None]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError(_EMPTY)
+    return values.text(value)
 
 
 def missing_token(table: Table) -> None:

@@ -9,6 +9,7 @@ from hushgate.config.table import Table
 from hushgate.protocol.limits import SERVICE_NAME_MAX
 
 PLACEHOLDER_HOST: Final = "your-domain.com"
+SERVICE_NAME_RULE: Final = f"a service name has 1 to {SERVICE_NAME_MAX} printable bytes"
 
 
 def is_placeholder(host: str) -> bool:
@@ -24,16 +25,22 @@ def read_timing(section: Table) -> Timing:
     )
 
 
+def is_service_name(name: str) -> bool:
+    """Whether a service may be called so."""
+    return 1 <= len(name.encode()) <= SERVICE_NAME_MAX and name.isprintable()
+
+
 def read_services(section: Table) -> dict[str, Table]:
     """The service tables by name; a section without any must say so with an empty `services` table."""
     if "services" not in section:
         section.report.problem(section.where, f"has no services; add [{section.where}.services.NAME]")
         return {}
+    problems = len(section.report.problems)
     tables = section.tables("services")
     for name in tables:
-        if not 1 <= len(name.encode()) <= SERVICE_NAME_MAX or not name.isprintable():
-            section.problem("services", f"a service name has 1 to {SERVICE_NAME_MAX} printable bytes")
-    if not tables:
+        if not is_service_name(name):
+            section.problem("services", SERVICE_NAME_RULE)
+    if not tables and len(section.report.problems) == problems:
         section.hint("services", "is empty: nothing is carried until a service is added")
     return tables
 
