@@ -106,8 +106,7 @@ def test_a_crashed_server_is_told_apart_from_a_lost_link() -> None:
             await crashed.stop()
             await made.start_server(ports)
             made.cutter.refusing = False
-            await until(made.route, "home")
-            assert made.lines("connected", "the old one is lost")
+            await until(lambda: made.lines("connected", "the old one is lost"), "home, in a new session")
             assert made.lines("streams ended", "no longer knows")
             await leave(visitor[1])
             await fresh(made)
@@ -126,8 +125,7 @@ def test_the_session_after_a_crash_of_the_server_is_resumed_at_the_first_attempt
             await crashed.stop()
             await made.start_server(ports)
             made.cutter.refusing = False
-            await until(made.route, "home")
-            assert made.lines("connected", "the old one is lost")
+            await until(lambda: made.lines("connected", "the old one is lost"), "home, in a new session")
             visitor = await made.visit()
             await say(visitor, b"before")
             made.cutter.cut()
