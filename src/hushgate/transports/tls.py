@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hushgate.errors import PipeError, SystemFault
 from hushgate.protocol.limits import HANDSHAKE_WAIT
+from hushgate.transports.alert import FirstFlight
 from hushgate.transports.loop import fast_libssl, fast_sockets
 from hushgate.transports.servername import echo_server_name
 from hushgate.transports.stream import SocketPipe, describe
@@ -69,11 +70,13 @@ async def connect(
 async def accept(
     sock: socket.socket, server: "TlsServer", peer: str | None = None, wait: float = HANDSHAKE_WAIT
 ) -> SocketPipe:
-    """Shakes hands on an accepted socket, which is closed if that fails. Raises PipeError."""
+    """Shakes hands on an accepted socket; when that fails it is closed, after the alert for a ClientHello that has come
+    already. Raises PipeError."""
     _shrink_asyncio_buffers()
     try:
         pipe = SocketPipe("tls", peer or peer_address(sock))
-        return await adopt_socket(pipe, sock, wait=wait, tls=server.context)
+        with FirstFlight(sock, context := server.context):
+            return await adopt_socket(pipe, sock, wait=wait, tls=context)
     except OSError as error:
         # Its traceback and the transport's future hold each other, and with them the buffers of a stranger.
         error.__traceback__ = None
