@@ -68,12 +68,6 @@ def test_a_renewed_certificate_is_used_without_a_restart(secured: Secured, tmp_p
     traffic.round_trips(secured.tunnel.address("echo"), 1, 0)
 
 
-def test_the_probe_tells_every_step_and_ends(secured: Secured) -> None:
-    secured.tunnel.start()
-    done = run(command("client", secured.tunnel.client_file, "--probe"), environ=ENVIRON)
-    assert b"echo" in done.stdout + done.stderr
-
-
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [("expired", "expired"), ("foreign", "trust|authority|issuer|self"), ("name", "name|match|valid for")],

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e import traffic
+from tests.e2e.carriage import SCHEMES, carry
 from tests.e2e.hushgate import Tunnel
 from tests.e2e.profile import sized
 from tests.e2e.programs import Address, Programs, until
@@ -21,33 +22,47 @@ SIZE = sized(64, 1024) * MIB
 pytestmark = [pytest.mark.system, pytest.mark.timeout(sized(300, 3600))]
 
 
-def moments(seed: int) -> Iterator[int]:
-    """After how many bytes the link is cut: CUTS times within SIZE each way, at random."""
-    average = 2 * SIZE / (CUTS + 2)
+def moments(size: int, cuts: int, seed: int) -> Iterator[int]:
+    """After how many bytes the link is cut: `cuts` times within `size` each way, at random."""
+    average = 2 * size / (cuts + 2)
     dice = random.Random(seed)
-    return (int(average * dice.uniform(0.2, 1.6)) for _ in range(CUTS))
+    return (int(average * dice.uniform(0.2, 1.6)) for _ in range(cuts))
 
 
 @pytest.fixture
-def relayed(programs: Programs, echo_service: Address, swap_service: Address) -> Iterator[tuple[Tunnel, Relay]]:
-    """A tunnel to both services whose client reaches the door through a relay; home is there."""
+def relayed(
+    request: pytest.FixtureRequest, programs: Programs, echo_service: Address, swap_service: Address
+) -> Iterator[tuple[Tunnel, Relay]]:
+    """A tunnel to both services whose client reaches the door through a relay, over `ws` unless the test says another
+    scheme; home is there."""
     tunnel = Tunnel(programs, {"echo": echo_service, "swap": swap_service})
     with Relay(("127.0.0.1", tunnel.door)) as relay:
-        tunnel.remote = f"ws://127.0.0.1:{relay.port}/"
-        tunnel.start()
+        carry(tunnel, getattr(request, "param", "ws"), relay.port).start()
         traffic.round_trips(tunnel.address("echo"), 1, 0)
         yield tunnel, relay
 
 
-@pytest.mark.parametrize("streams", [1, 50])
-def test_every_byte_arrives_once_across_many_cuts(relayed: tuple[Tunnel, Relay], streams: int) -> None:
+@pytest.mark.parametrize(
+    ("relayed", "streams", "size", "cuts"),
+    [("ws", 1, SIZE, CUTS), ("ws", 50, SIZE, CUTS)]
+    + [(scheme, 2, SIZE // 8, CUTS // 5) for scheme in SCHEMES if scheme != "ws"],
+    indirect=["relayed"],
+    ids=["1", "50", *SCHEMES[1:]],
+)
+def test_every_byte_arrives_once_across_many_cuts(
+    relayed: tuple[Tunnel, Relay], streams: int, size: int, cuts: int
+) -> None:
     tunnel, relay = relayed
-    address = tunnel.address("swap")
     traffic.exchange_many(
-        address, streams, SIZE // streams, timeout=sized(180, 1200), begun=lambda: relay.cut_after(moments(streams))
+        tunnel.address("swap"),
+        streams,
+        size // streams,
+        timeout=sized(180, 1200),
+        begun=lambda: relay.cut_after(moments(size, cuts, streams)),
     )
-    assert relay.cut_count == CUTS
-    assert relay.accepted > CUTS
+    assert relay.cut_count == cuts
+    assert relay.accepted > cuts
+    assert tunnel.client.log().count("session=resumed") >= cuts, "each time the session went on"
 
 
 def test_a_link_that_is_silent_but_not_closed_is_replaced(relayed: tuple[Tunnel, Relay]) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import traffic
+from tests.e2e.carriage import SCHEMES, carry
 from tests.e2e.hosts import in_a_network_of_its_own
-from tests.e2e.hushgate import Tunnel, token
-from tests.e2e.programs import Address, Programs, free_port, listens, until
+from tests.e2e.hushgate import ENVIRON, Tunnel, command, token
+from tests.e2e.programs import Address, Programs, free_port, listens, run, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -106,16 +107,20 @@ def test_both_ends_write_with_tiny_buffers(programs: Programs) -> None:
     in_a_network_of_its_own(exchange)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_one_wrong_token_costs_that_service_alone_and_both_logs_name_it(
-    programs: Programs, echo_service: Address
+    programs: Programs, echo_service: Address, scheme: str
 ) -> None:
     services = {"good": echo_service, "bad": echo_service}
-    tunnel = Tunnel(programs, services, client_tokens={"bad": "f" * 64}).start()
+    tunnel = carry(Tunnel(programs, services, client_tokens={"bad": "f" * 64}), scheme).start()
     assert works(tunnel, "good")
     for program in (tunnel.server, tunnel.client):
         line = program.wait_log(r"^.*\bbad\b.*$")[0]
         assert "mismatch" in program.log()
         assert "f" * 8 not in line
+    probe = run(command("client", tunnel.client_file, "--probe"), environ=ENVIRON, code=3)
+    assert b"ok    service good" in probe.stdout
+    assert b"FAIL  service bad: mismatch" in probe.stdout
 
 
 def test_a_service_that_only_home_names_is_unknown(programs: Programs, echo_service: Address) -> None:
@@ -127,8 +132,17 @@ def test_a_service_that_only_home_names_is_unknown(programs: Programs, echo_serv
     tunnel.server.wait_log(r"^.*\bmine\b.*$")
 
 
-def test_no_valid_token_at_all_tells_every_cause(programs: Programs, echo_service: Address) -> None:
-    tunnel = Tunnel(programs, {"echo": echo_service}, client_tokens={"echo": "f" * 64}).start()
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_probe_tells_every_step_and_ends(programs: Programs, echo_service: Address, scheme: str) -> None:
+    tunnel = carry(Tunnel(programs, {"echo": echo_service}), scheme).start()
+    probe = run(command("client", tunnel.client_file, "--probe"), environ=ENVIRON)
+    steps = [line.split()[:2] for line in probe.stdout.decode().splitlines()]
+    assert steps == [["ok", "localhost"], ["ok", f"{tunnel.remote}/"], ["ok", "service"], ["ok", "local"]]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_valid_token_at_all_tells_every_cause(programs: Programs, echo_service: Address, scheme: str) -> None:
+    tunnel = carry(Tunnel(programs, {"echo": echo_service}, client_tokens={"echo": "f" * 64}), scheme).start()
     tunnel.client.wait_log(r"(?i)token")
     tunnel.client.wait_log(r"(?i)path")
     tunnel.client.wait_log(r"(?i)clock")
@@ -204,9 +218,9 @@ def test_sigterm_drains(programs: Programs, echo_service: Address) -> None:
     assert tunnel.client.wait(10) == 0
 
 
-@pytest.mark.parametrize("who", ["server", "client"])
-def test_a_restarted_program_starts_clean(programs: Programs, echo_service: Address, who: str) -> None:
-    tunnel = Tunnel(programs, {"echo": echo_service}).start()
+@pytest.mark.parametrize(("who", "scheme"), [("client", "ws"), *(("server", scheme) for scheme in SCHEMES)])
+def test_a_restarted_program_starts_clean(programs: Programs, echo_service: Address, who: str, scheme: str) -> None:
+    tunnel = carry(Tunnel(programs, {"echo": echo_service}), scheme).start()
     program = {"server": tunnel.server, "client": tunnel.client}[who]
     with socket.create_connection(tunnel.address("echo")) as visitor:
         visitor.settimeout(30)
