@@ -1,6 +1,7 @@
-"""A link without TLS to another machine: refused with a sentence that says what to write, carried once that is written."""
+"""A link without TLS to another machine: refused with a sentence that says what to write; carried once it is written."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +46,8 @@ def test_it_must_be_asked_for(hosts: Hosts, programs: Programs, transport: str, 
     table = f'\n[client.transport]\ntype = "{transport}"\n{SERVICE}'
     server_file = write(directory / "server.toml", f'{SERVER}\n[server.transport]\ntype = "{transport}"\n')
     client_file = write(directory / "client.toml", f'[client]\nremote_addr = "{remote}"{table}')
-    for arguments in (["check", client_file], ["client", client_file], ["client", client_file, "--probe"]):
+    checks: list[list[str | Path]] = [["check", client_file], ["client", client_file], ["client", client_file, "--probe"]]
+    for arguments in checks:
         refused = home.run(command(*arguments), environ=ENVIRON, code=2)
         said = (refused.stdout + refused.stderr).decode()
         assert "client.toml: client.remote_addr: " in said
