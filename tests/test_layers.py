@@ -54,7 +54,7 @@ REASONS = {
     ("*", "*"): "leaves are imported by everybody, so they may import nobody",
 }
 
-# Sans-IO: no clock, no randomness, no socket, no log, no environment. `cryptography` computes; `datetime` is used to
+# Sans-IO: no clock, no randomness, no socket, no log, no environment. `nacl` computes; `datetime` is used to
 # parse, never to ask for the time (test_nobody_asks_for_the_time).
 PURE = ("protocol", "guard", "edge", "config/model.py", "server/waiting.py", "client/backoff.py", "client/alias.py")
 IMPURE = {"asyncio", "socket", "ssl", "select", "time", "secrets", "random", "os", "logging", "threading", "subprocess"}

@@ -116,13 +116,23 @@ def test_python_dash_m(tmp_path: Path) -> None:
     assert "Traceback" not in outcome.stderr
 
 
+def test_programs_import_no_more_than_they_need() -> None:
+    """Each of these would cost an idle server a megabyte or more (docs/why/memory.md)."""
+    code = """
+import sys
+import hushgate.client.app, hushgate.cli.main, hushgate.cli.run, hushgate.server.app
+print(sorted({"cryptography", "email", "importlib.metadata", "websockets"} & set(sys.modules)))
+"""
+    assert python("-c", code).stdout == "[]\n"
+
+
 def test_cheap_commands_import_little() -> None:
     code = """
 import sys
 from hushgate.cli.main import main
 for args in (["token", "new"], ["--help"], ["completion", "bash"]):
     main(args)
-heavy = {"asyncio", "uvloop", "cryptography", "ssl", "websockets", "h11"}
+heavy = {"asyncio", "uvloop", "nacl", "ssl", "websockets", "h11"}
 print("HEAVY", sorted(heavy & set(sys.modules)))
 """
     outcome = python("-c", code)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.e2e import certificates
 from tests.e2e.programs import Address, Program, Programs, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,14 @@ class Tunnel:
     def address(self, service: str) -> Address:
         """Where visitors of the service arrive."""
         return ("127.0.0.1", self.ports[service])
+
+    def use_tls(self) -> "Tunnel":
+        """The link over the server's own TLS, with a certificate for localhost."""
+        files = certificates.make(self.directory / "tls", "localhost")
+        self.server_settings += f'tls = true\ncertificate = {{ cert = "{files.chain}", key = "{files.key}" }}\n'
+        self.client_settings += f'trusted_root = "{files.root}"\n'
+        self.remote = f"wss://localhost:{self.door}/"
+        return self
 
     def start(self) -> "Tunnel":
         """Writes the files and starts both; on return every public port listens (home may still be on its way)."""

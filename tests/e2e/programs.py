@@ -82,6 +82,12 @@ class Program:
         return self.process.pid
 
     @property
+    def resident(self) -> int:
+        """Bytes of memory in use, those shared with other programs included."""
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines())
+        return int(fields["VmRSS"].split()[0]) * 1024
+
+    @property
     def running(self) -> bool:
         return self.process.poll() is None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import certificates, traffic
+from tests.e2e import traffic
 from tests.e2e.hushgate import Tunnel
 from tests.e2e.profile import sized
 from tests.e2e.programs import Address, Program, Programs, until
@@ -19,12 +19,6 @@ BEGINNINGS = (b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01\x02\x00\x01"
 GROWTH = 8 * 1024 * 1024
 """Bytes that another crowd may leave behind for the allocator's sake; 10,000 connections that stayed would cost ten
 times that."""
-
-
-def resident(program: Program) -> int:
-    """Bytes of memory in use."""
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{program.pid}/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) * 1024
 
 
 def descriptors(program: Program) -> int:
@@ -50,7 +44,7 @@ def crowd(tunnel: Tunnel, free: int, places: int) -> int:
             until(lambda: descriptors(server) > free + 0.9 * COUNT, "all of them to be held")
         traffic.round_trips(address, 3, 0)
     until(lambda: descriptors(server) < free + 10, "the descriptors to be free again")
-    return resident(server)
+    return server.resident
 
 
 @pytest.mark.parametrize(
@@ -61,10 +55,7 @@ def crowd(tunnel: Tunnel, free: int, places: int) -> int:
 def test_idle_strangers_cost_nobody_anything(programs: Programs, echo_service: Address, tls: bool, places: int) -> None:
     tunnel = Tunnel(programs, {"echo": echo_service})
     if tls:
-        files = certificates.make(programs.directory / "tls", "localhost")
-        tunnel.server_settings = f'tls = true\ncertificate = {{ cert = "{files.chain}", key = "{files.key}" }}\n'
-        tunnel.client_settings = f'trusted_root = "{files.root}"'
-        tunnel.remote = f"wss://localhost:{tunnel.door}/"
+        tunnel.use_tls()
     tunnel.server_settings += f"\n[server.limits]\nconnections = {places}\n"
     tunnel.start()
     traffic.round_trips(tunnel.address("echo"), 1, 0)

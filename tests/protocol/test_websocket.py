@@ -18,6 +18,7 @@ from hushgate.protocol.websocket import (
     Decoder,
     Opcode,
     Violation,
+    accept_key,
     close_payload,
     encode,
     header,
@@ -160,6 +161,11 @@ def test_close_payloads() -> None:
     assert close_payload(CloseCode.NONE) == b""
     with pytest.raises(Violation):
         parse_close(b"\x03\xe8\xff")
+
+
+def test_accept_key() -> None:
+    """The example of RFC 6455 §1.3."""
+    assert accept_key(b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 def test_headers_have_the_shortest_form() -> None:

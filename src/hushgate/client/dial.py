@@ -7,11 +7,11 @@ import ssl
 from collections.abc import Iterator
 
 import h11
-from websockets.utils import accept_key, generate_key
 
 from hushgate.config.model import ClientConfig, Remote
 from hushgate.errors import PipeError
 from hushgate.protocol.limits import HANDSHAKE_WAIT, REQUEST_HEAD_MAX
+from hushgate.protocol.websocket import accept_key
 from hushgate.transports import tcp, tls
 from hushgate.transports.base import Pipe
 from hushgate.transports.ws import WebSocketPipe
@@ -49,7 +49,7 @@ async def dial(config: ClientConfig, context: ssl.SSLContext | None, upgrade: by
 
 
 async def _upgrade(pipe: Pipe, remote: Remote, upgrade: bytes) -> Pipe:
-    key = generate_key()
+    key = base64.b64encode(os.urandom(16))
     host = remote.host if ":" not in remote.host else f"[{remote.host}]"
     if remote.port != _DEFAULT_PORTS[remote.scheme]:
         host += f":{remote.port}"
@@ -60,7 +60,7 @@ async def _upgrade(pipe: Pipe, remote: Remote, upgrade: bytes) -> Pipe:
         ("Authorization", "Bearer " + base64.urlsafe_b64encode(upgrade).rstrip(b"=").decode()),
     ]
     if remote.websocket:
-        headers += [("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", key)]
+        headers += [("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", key.decode())]
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=REQUEST_HEAD_MAX)
     request = connection.send(h11.Request(method="GET", target=remote.path, headers=headers))
     assert request is not None
@@ -71,7 +71,7 @@ async def _upgrade(pipe: Pipe, remote: Remote, upgrade: bytes) -> Pipe:
     return WebSocketPipe(pipe, masking="zero" if remote.tls else _random_keys().__next__) if remote.websocket else pipe
 
 
-def _check(remote: Remote, connection: h11.Connection, head: bytes, key: str) -> None:
+def _check(remote: Remote, connection: h11.Connection, head: bytes, key: bytes) -> None:
     try:
         connection.receive_data(head)
         answer = connection.next_event()
@@ -92,7 +92,7 @@ def _check(remote: Remote, connection: h11.Connection, head: bytes, key: str) ->
         )
     if status != 101:
         raise Decoyed(remote, status, headers.get("date", ""))
-    if remote.websocket and headers.get("sec-websocket-accept") != accept_key(key):
+    if remote.websocket and headers.get("sec-websocket-accept") != accept_key(key).decode():
         raise PipeError(f"{remote} accepted the WebSocket with a wrong key: a proxy in between answers for the server")
 
 

@@ -11,7 +11,7 @@ filter, static files.
 """
 
 from dataclasses import dataclass
-from email.utils import formatdate
+from datetime import UTC, datetime
 from typing import Final
 
 from hushgate.edge.http import BadRequest, Head
@@ -124,7 +124,8 @@ class Decoy:
     def _server(self, now: float) -> bytes:
         if int(now) != self._second:
             self._second = int(now)
-            self._date = formatdate(self._second, usegmt=True).encode()
+            # Without a locale of the process, and nobody sets one, the names are English.
+            self._date = datetime.fromtimestamp(self._second, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").encode()
         return b"Server: nginx\r\nDate: " + self._date + b"\r\n"
 
 

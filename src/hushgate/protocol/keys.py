@@ -6,16 +6,14 @@ for another service, and a laptop's key nothing for home. The server keeps a *ve
 """
 
 import base64
+import hashlib
 import hmac
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
 
 from hushgate.protocol.limits import WEAK_TOKEN
 
@@ -25,6 +23,8 @@ SIGNATURE_SIZE: Final = 64
 
 _SALT: Final = b"hushgate/1"
 _WEAK_SALT: Final = b"hushgate/1 weak token"
+_SCRYPT_MEMORY: Final = 64 * 1024 * 1024
+"""Bytes that OpenSSL may use; it takes half of it."""
 _VERIFIER: Final = "hgv1."
 
 
@@ -48,8 +48,8 @@ class Verifier:
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the holder of the token signed `message` (RFC 8032 §5.1.7)."""
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
-        except InvalidSignature:
+            VerifyKey(self.public).verify(message, signature)
+        except (BadSignatureError, ValueError):
             return False
         return True
 
@@ -82,11 +82,11 @@ class Keys:
     identifier: bytes = field(repr=False)
     public: bytes = field(repr=False)
     server_key: bytes = field(repr=False)
-    _signer: Ed25519PrivateKey = field(repr=False, compare=False)
+    _signer: SigningKey = field(repr=False, compare=False)
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes (RFC 8032 §5.1.6)."""
-        return self._signer.sign(message)
+        return self._signer.sign(message).signature
 
     def verifier(self) -> Verifier:
         return Verifier(self.role, self.service, self.identifier, self.public, self.server_key)
@@ -106,12 +106,11 @@ def derive_keys(token: str, service: str, role: Role) -> Keys:
     if not ikm:
         raise ValueError("the token is empty")
     if len(token.strip()) < WEAK_TOKEN:
-        ikm = Scrypt(salt=_WEAK_SALT, length=KEY_SIZE, n=2**15, r=8, p=1).derive(ikm)
+        ikm = hashlib.scrypt(ikm, salt=_WEAK_SALT, n=2**15, r=8, p=1, maxmem=_SCRYPT_MEMORY, dklen=KEY_SIZE)
     scope = bytes((0, role, 0)) + name
-    signer = Ed25519PrivateKey.from_private_bytes(_hkdf(ikm, b"signing key" + scope, KEY_SIZE))
+    signer = SigningKey(_hkdf(ikm, b"signing key" + scope, KEY_SIZE))
     server_key = _hkdf(ikm, b"server key" + scope, KEY_SIZE)
-    public = signer.public_key().public_bytes_raw()
-    return Keys(role, service, _identifier(server_key), public, server_key, signer)
+    return Keys(role, service, _identifier(server_key), bytes(signer.verify_key), server_key, signer)
 
 
 def _identifier(server_key: bytes) -> bytes:
@@ -119,4 +118,5 @@ def _identifier(server_key: bytes) -> bytes:
 
 
 def _hkdf(ikm: bytes, info: bytes, length: int) -> bytes:
-    return HKDF(algorithm=SHA256(), length=length, salt=_SALT, info=info).derive(ikm)
+    """HKDF-SHA256 (RFC 5869) of at most 32 bytes: extract, then the only block of expand."""
+    return hmac.digest(hmac.digest(_SALT, ikm, "sha256"), info + b"\x01", "sha256")[:length]

@@ -7,7 +7,6 @@ from a stranger before the server shows anything but the decoy.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -97,6 +96,9 @@ def clock_offset(date: str, now_ms: int) -> int | None:
 
     None when they differ by 60 s at most, or when `date` is not a date.
     """
+    # Only a client whose clock is off needs it, and `email` is large.
+    from email.utils import parsedate_to_datetime
+
     try:
         there = parsedate_to_datetime(date)
         if there.tzinfo is None:

@@ -9,19 +9,19 @@ Sending. A message becomes a header in front of the buffers it consists of. Only
 which leaves the plain buffers as they are, for a replay.
 """
 
+import base64
 import struct
+from collections.abc import Callable
 from enum import IntEnum
+from functools import cache
+from hashlib import sha1
 from typing import Final
 
 from hushgate.errors import PipeError
 from hushgate.protocol.limits import MESSAGE_MAX
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:
-    from websockets.utils import apply_mask
-
 ZERO_KEY: Final = bytes(4)
+_ACCEPT_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _FINAL: Final = 0x80
 _MASKED: Final = 0x80
 _CONTROL_MAX: Final = 125
@@ -103,7 +103,7 @@ class Decoder:
             return None
         payload: memoryview | bytes = view[at:end]
         if self._mask_bit and (key := bytes(view[at - 4 : at])) != ZERO_KEY:
-            payload = apply_mask(payload, key)
+            payload = _masker()(payload, key)
         if plain:
             return end, Opcode.BINARY, payload
         if first & 8:
@@ -145,7 +145,23 @@ def encode(message: list[bytes], key: bytes | None, opcode: int = Opcode.BINARY)
     length = sum(map(len, message))
     if key is None or key == ZERO_KEY:
         return [header(opcode, length, key), *message]
-    return [header(opcode, length, key), apply_mask(message[0] if len(message) == 1 else b"".join(message), key)]
+    return [header(opcode, length, key), _masker()(message[0] if len(message) == 1 else b"".join(message), key)]
+
+
+@cache
+def _masker() -> Callable[[memoryview | bytes, bytes], bytes]:
+    """Applies a key to a payload, in C where that was built. Imported with the first key that is not zero: a server
+    behind TLS sees none, and its package would cost it a megabyte."""
+    try:
+        from websockets.speedups import apply_mask
+    except ImportError:
+        from websockets.utils import apply_mask
+    return apply_mask
+
+
+def accept_key(key: bytes) -> bytes:
+    """What Sec-WebSocket-Accept answers to a Sec-WebSocket-Key (RFC 6455 §4.2.2)."""
+    return base64.b64encode(sha1(key + _ACCEPT_GUID, usedforsecurity=False).digest())
 
 
 def close_payload(code: int) -> bytes:

@@ -25,14 +25,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from websockets.utils import accept_key
-
 from hushgate.config.model import Tcp
 from hushgate.edge.decoy import Answer, Decoy
 from hushgate.edge.http import BadRequest, Head, RequestReader
 from hushgate.errors import PipeError
 from hushgate.guard.proofs import Admission
 from hushgate.protocol.limits import DOOR_KEEPALIVE, DOOR_LINGER, DOOR_SILENT
+from hushgate.protocol.websocket import accept_key
 from hushgate.transports import tcp, tls
 from hushgate.transports.base import Pipe
 from hushgate.transports.stream import SocketPipe
@@ -232,7 +231,7 @@ class Stranger:
         if isinstance(admission, str):
             self._house.refused(self, head, admission)
             return False
-        accept = accept_key((head.first(b"sec-websocket-key") or b"").decode()).encode() if websocket else b""
+        accept = accept_key(head.first(b"sec-websocket-key") or b"") if websocket else b""
         pipe = self._pipe
         pipe.tune(self._house.tcp)
         self._send(self._house.decoy.switching(protocol, accept, now))
