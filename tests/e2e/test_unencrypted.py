@@ -1,7 +1,6 @@
-"""A link without TLS to another machine: refused with a sentence that says what to write; carried once it is written."""
+"""A link without TLS to another machine: refused with a sentence that says what to write, until that is written."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -46,9 +45,9 @@ def test_it_must_be_asked_for(hosts: Hosts, programs: Programs, transport: str, 
     table = f'\n[client.transport]\ntype = "{transport}"\n{SERVICE}'
     server_file = write(directory / "server.toml", f'{SERVER}\n[server.transport]\ntype = "{transport}"\n')
     client_file = write(directory / "client.toml", f'[client]\nremote_addr = "{remote}"{table}')
-    checks: list[list[str | Path]] = [["check", client_file], ["client", client_file], ["client", client_file, "--probe"]]
-    for arguments in checks:
-        refused = home.run(command(*arguments), environ=ENVIRON, code=2)
+    started = command("client", client_file)
+    for line in (started, [*started, "--probe"], command("check", client_file)):
+        refused = home.run(line, environ=ENVIRON, code=2)
         said = (refused.stdout + refused.stderr).decode()
         assert "client.toml: client.remote_addr: " in said
         assert "insecure = true" in said
@@ -60,7 +59,7 @@ def test_it_must_be_asked_for(hosts: Hosts, programs: Programs, transport: str, 
     home.wait_listening(("127.0.0.1", 22), sshd.program)
     server = hosts.vps.start("hushgate", command("server", server_file), ENVIRON)
     hosts.laptop.wait_listening((ADDRESSES["vps"], PUBLIC), server)
-    home.start("hushgate", command("client", client_file), ENVIRON)
+    home.start("hushgate", started, ENVIRON)
     with hosts.laptop.connect((ADDRESSES["vps"], PUBLIC)) as visitor:
         visitor.settimeout(15)
         assert traffic.receive(visitor, 4) == b"SSH-"
