@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from hushgate.link.endpoint import SocketEndpoint
 from hushgate.link.link import Link
+from hushgate.link.readiness import readiness
 from hushgate.protocol.frames import Code, GoAway, Open, Type
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
@@ -21,6 +22,7 @@ class Side:
 
     def __init__(self, *, dialler: bool) -> None:
         self.loop = asyncio.get_running_loop()
+        self.readiness = readiness(self.loop)
         self.mux = Mux(self, dialler=dialler, now=time.monotonic(), random=random.random)
         self.link: Link
         self.reasons: list[str] = []
@@ -34,7 +36,7 @@ class Side:
         self.link.start(received)
 
     def bind(self, stream: Stream, sock: socket.socket) -> None:
-        SocketEndpoint(self.loop, sock, stream, self._done).start()
+        SocketEndpoint(self.readiness, sock, stream, self._done).start()
 
     def _done(self) -> None:
         self.closed += 1

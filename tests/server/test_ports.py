@@ -51,7 +51,8 @@ class Scene:
     def __init__(self, wait: float, limits: Limits) -> None:
         self.home = Away()
         timing = replace(QUICK, visitor_wait=wait)
-        self.port = Port(ECHO, Address("127.0.0.1", 0), self.home.find, self.home.away, timing, limits)
+        home, ready = self.home, self.home.side.readiness
+        self.port = Port(ECHO, Address("127.0.0.1", 0), home.find, home.away, timing, limits, ready)
         self.visitors: list[Visitor] = []
 
     async def visit(self) -> Visitor:

@@ -9,10 +9,12 @@ import ipaddress
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from hushgate.client.alias import Aliases
 from hushgate.config.model import ClientService
 from hushgate.link.local import LocalDial
+from hushgate.link.readiness import readiness
 from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Code, Kind
 from hushgate.protocol.stream import Half, Stream
@@ -29,6 +31,7 @@ class Services:
         self.offered = offered
         self.connections = 0
         """Local connections that stand or are being made."""
+        self._readiness = readiness(asyncio.get_running_loop())
         self._aliases = Aliases()
         self._down: set[str] = set()
         self._resolved: dict[str, tuple[float, list[str]]] = {}
@@ -62,7 +65,8 @@ class Services:
 
         self.connections += 1
         addresses = [(host, service.local.port) for host in hosts]
-        LocalDial(stream, addresses, source, lambda: self._stood(name), done, nodelay=service.nodelay).start()
+        stood = partial(self._stood, name)
+        LocalDial(self._readiness, stream, addresses, source, stood, done, nodelay=service.nodelay).start()
 
     def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
         if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):

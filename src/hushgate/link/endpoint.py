@@ -4,18 +4,18 @@ The data path. `take` receives from the socket when the stream has its turn, so 
 filled is the payload that leaves, and stays for replay: no copy. `data` sends a slice of the link's read buffer; only
 what the kernel refuses stays behind, in the mux.
 
-The loop's readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream
+Readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream
 waits for the pipe, or for credit. So the first call back that finds the stream already waiting stops watching, and
 the `take` that empties the socket watches again. While there is no pressure neither happens.
 """
 
-import asyncio
 import contextlib
 import socket
 import struct
 import sys
 from collections.abc import Callable
 
+from hushgate.link.readiness import Readiness
 from hushgate.protocol.frames import Code
 from hushgate.protocol.stream import Half, Stream
 
@@ -31,12 +31,21 @@ def reset_on_close(sock: socket.socket) -> None:
 class SocketEndpoint:
     """Joins `sock` to `stream`. `done` is called once, when the socket is closed."""
 
-    __slots__ = ("_done", "_fd", "_loop", "_reading", "_recv", "_send", "_sock", "_stream", "_watching", "_writing")
+    __slots__ = (
+        "_done",
+        "_fd",
+        "_readiness",
+        "_reading",
+        "_recv",
+        "_send",
+        "_sock",
+        "_stream",
+        "_watching",
+        "_writing",
+    )
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, stream: Stream, done: Callable[[], None]
-    ) -> None:
-        self._loop = loop
+    def __init__(self, readiness: Readiness, sock: socket.socket, stream: Stream, done: Callable[[], None]) -> None:
+        self._readiness = readiness
         self._sock = sock
         self._fd = sock.fileno()
         self._recv = sock.recv
@@ -84,7 +93,7 @@ class SocketEndpoint:
             return len(view)
         if sent < len(view) and not self._writing:
             self._writing = True
-            self._loop.add_writer(self._fd, self._on_writable)
+            self._readiness.add_writer(self._fd, self._on_writable)
         return sent
 
     def finish(self) -> None:
@@ -127,17 +136,17 @@ class SocketEndpoint:
     def _watch(self) -> None:
         if not self._watching:
             self._watching = True
-            self._loop.add_reader(self._fd, self._on_readable)
+            self._readiness.add_reader(self._fd, self._on_readable)
 
     def _unwatch(self) -> None:
         if self._watching:
             self._watching = False
-            self._loop.remove_reader(self._fd)
+            self._readiness.remove_reader(self._fd)
 
     def _stop_writing(self) -> None:
         if self._writing:
             self._writing = False
-            self._loop.remove_writer(self._fd)
+            self._readiness.remove_writer(self._fd)
 
     def _close(self) -> None:
         self._unwatch()

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
+from hushgate.link.readiness import Readiness
 from hushgate.protocol.frames import Code
 from hushgate.protocol.stream import Stream
 
@@ -22,6 +23,7 @@ class LocalDial:
 
     def __init__(
         self,
+        readiness: Readiness,
         stream: Stream,
         addresses: Sequence[tuple[str, int]],
         source: str | None,
@@ -31,6 +33,7 @@ class LocalDial:
         nodelay: bool = True,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._readiness = readiness
         self._stream = stream
         self._addresses = list(addresses)
         self._source = source
@@ -116,7 +119,7 @@ class LocalDial:
         self._cancel()
         self._stood()
         self._stream.accept()
-        endpoint = SocketEndpoint(self._loop, sock, self._stream, lambda: self._done(None))
+        endpoint = SocketEndpoint(self._readiness, sock, self._stream, lambda: self._done(None))
         endpoint.start()
         if self._finished:
             endpoint.finish()

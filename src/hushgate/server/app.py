@@ -10,6 +10,7 @@ from hushgate.config.model import Address, Loaded, ServerConfig, ServerService
 from hushgate.errors import SystemFault
 from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import ProofGuard
+from hushgate.link.readiness import readiness
 from hushgate.log import logger
 from hushgate.ops.program import serve
 from hushgate.ops.watch import Watch
@@ -39,6 +40,7 @@ class Server:
             self._on_quiet,
         )
         self.quiet = asyncio.Event()
+        self._readiness = readiness(asyncio.get_running_loop())
         self._guard = ProofGuard(_now_ms(), config.names)
         self._tls = TlsServer(config.certificate.cert, config.certificate.key) if config.certificate else None
         self._door = Door(
@@ -134,7 +136,8 @@ class Server:
         if service.bind is not None:
             timing, limits = self.config.timing, self.config.limits
             find, away = self.registry.find, self.registry.away
-            port = self.ports[service.name] = Port(service, service.bind, find, away, timing, limits)
+            port = Port(service, service.bind, find, away, timing, limits, self._readiness)
+            self.ports[service.name] = port
             _log.info("public port", service=service.name, address=port.address)
 
     def _change_ports(self) -> None:

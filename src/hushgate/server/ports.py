@@ -14,6 +14,7 @@ from hushgate.config.model import Address, Limits, ServerService, Timing
 from hushgate.errors import LocalProtocolError
 from hushgate.link.accept import Acceptor
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
+from hushgate.link.readiness import Readiness
 from hushgate.link.routes import Route
 from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Open
@@ -33,6 +34,7 @@ class Port:
         away: Callable[[str, float], float],
         timing: Timing,
         limits: Limits,
+        readiness: Readiness,
     ) -> None:
         self.service = service
         self.visitors = 0
@@ -42,6 +44,7 @@ class Port:
         self._find = find
         self._away = away
         self._timing = timing
+        self._readiness = readiness
         self._waiting: WaitingRoom[tuple[socket.socket, str]] = WaitingRoom(
             limits.visitors_waiting, limits.visitors_waiting_address
         )
@@ -115,7 +118,7 @@ class Port:
             return
         self.visitors += 1
         self.total += 1
-        SocketEndpoint(self._loop, sock, stream, self._on_done).start()
+        SocketEndpoint(self._readiness, sock, stream, self._on_done).start()
 
     def _on_done(self) -> None:
         self.visitors -= 1
