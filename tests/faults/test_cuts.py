@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hushgate.protocol.limits import STREAM_ID_MAX
 from tests.aio import run
 from tests.cutter import How
 from tests.tunnel import QUICK, Tunnel, ending, exchange, knock, leave, say, tunnel, until
@@ -132,6 +133,23 @@ def test_the_session_after_a_crash_of_the_server_is_resumed_at_the_first_attempt
             await say(visitor, b"after")
             assert not made.lines("stale")
             await leave(visitor[1])
+
+    run(main())
+
+
+def test_a_session_whose_stream_ids_are_used_up_is_replaced() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            (session,) = made.server.registry.sessions
+            session.mux.next_id = STREAM_ID_MAX - 1
+            last = await made.visit()
+            await say(last, b"the last id")
+            assert await knock(made) == "reset"
+            assert await ending(last[0]) == "reset"
+            await leave(last[1])
+            await until(lambda: made.client.links == 2 and made.route(), "the next session")
+            assert made.lines("session ended", "ids are used up")
+            await fresh(made)
 
     run(main())
 

@@ -10,6 +10,7 @@ from hushgate.link.link import Link
 from hushgate.protocol.credit import Buffered
 from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import Acceptor, Login
+from hushgate.protocol.limits import STREAM_ID_MAX
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 
@@ -67,6 +68,9 @@ class Session:
         return self.link is not None and not self.draining
 
     def open(self, what: Open) -> Stream:
+        """As `Route.open`. A session whose ids are used up ends, so that home begins another one."""
+        if self.mux.next_id > STREAM_ID_MAX:
+            self.mux.close(Code.LIMIT, "its stream ids are used up")
         return self.mux.open(what, time.monotonic())
 
     def incoming(self, stream: Stream) -> None:
