@@ -196,31 +196,39 @@ def sink(connection: socket.socket) -> None:
         pass
 
 
+def source(connection: socket.socket) -> None:
+    """Sends as much as is taken."""
+    while True:
+        connection.sendall(_BLOCK)
+
+
 LINE_RATE = 1_250_000
 """10 Mbit/s, in bytes a second."""
-LINE_DELAY = 0.020
-"""One way; the round trip takes twice that."""
-KEYSTROKE_MOST = 2 * LINE_DELAY + 0.060
-"""What 99 of 100 keystrokes may take during a bulk transfer over such a line."""
+LINE_ROUND_TRIPS = (0.020, 0.040)
+"""Seconds: a line of 20 ms, there and back or each way."""
+KEYSTROKE_MORE = 0.060
+"""Beyond the line's round trip, what 99 of 100 keystrokes may take during a bulk transfer over such a line."""
+BULK = {"home": sink, "visitor": source}
+"""Which way the bulk goes, and the service at home for it."""
 
 
-def round_trips_under_load(echo_address: Address, sink_address: Address, count: int) -> list[float]:
-    """As `round_trips` with one byte every 50 ms, while another visitor sends to a `sink` as much as it takes.
+def round_trips_under_load(echo_address: Address, bulk_address: Address, towards: str, count: int) -> list[float]:
+    """As `round_trips` with one byte every 50 ms, while another visitor of the service BULK[`towards`] moves as much
+    as goes.
 
     The first three seconds, in which buffers fill and the line's rate is searched, are left out.
     """
-    with socket.create_connection(sink_address, 10.0) as bulk:
-        over = threading.Event()
+    move = source if towards == "home" else sink
+    with socket.create_connection(bulk_address, 10.0) as bulk:
 
-        def push() -> None:
+        def work() -> None:
             with contextlib.suppress(OSError):
-                while not over.is_set():
-                    bulk.send(_BLOCK)
+                move(bulk)
 
-        pusher = threading.Thread(target=push, daemon=True)
-        pusher.start()
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
         taken = round_trips(echo_address, 60 + count, every=0.05)
-        over.set()
+        assert worker.is_alive(), "the bulk went on until the end"
         bulk.shutdown(socket.SHUT_RDWR)
-        pusher.join()
+        worker.join()
     return taken[60:]
