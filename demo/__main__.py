@@ -15,7 +15,7 @@ from demo.tunnel import Tunnel
 from demo.visitors import PROBES, ask_door
 
 NEXT = """\
-  On the VPS   put the article's server.toml and nginx.conf in place with your domain and tokens
+  On the VPS   put server.toml and nginx.conf of tests/e2e/article in place, with your domain and tokens
                (hushgate token new), then:  hushgate server server.toml
   At home      the same tokens in client.toml, then:  hushgate client client.toml --probe
                                                       hushgate client client.toml
