@@ -105,13 +105,16 @@ class Program:
             pytest.fail(f"{self.name} did not end within {timeout:g} s")
 
     def stop(self, timeout: float = 15.0) -> int | None:
-        """SIGTERM, then SIGKILL. The exit code."""
+        """SIGTERM, again after a second for who drains, then SIGKILL. The exit code."""
+        for wait in (1.0, timeout):
+            if self.running:
+                self.process.terminate()
+                try:
+                    return self.process.wait(wait)
+                except subprocess.TimeoutExpired:
+                    continue
         if self.running:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
+            self.process.kill()
         return self.process.wait()
 
     def kill(self) -> None:
