@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from hushgate.config.model import Address, Limits, ServerService, Timing
 from hushgate.errors import LocalProtocolError
-from hushgate.link.accept import Acceptor
+from hushgate.link.accept import Acceptor, turn_away
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
 from hushgate.link.readiness import Readiness
 from hushgate.link.routes import Route
@@ -66,7 +66,7 @@ class Port:
         """Accepts no more and lets nobody wait; those who are being served stay."""
         self._acceptor.close()
         while visitor := self._waiting.leave():
-            visitor[0].close()
+            turn_away(visitor[0])
         if self._timer:
             self._timer.cancel()
 
@@ -102,7 +102,7 @@ class Port:
     def _on_overdue(self) -> None:
         self._timer = None
         for sock, _ in self._waiting.overdue(time.monotonic()):
-            sock.close()
+            turn_away(sock)
         if (at := self._waiting.next_at) is not None:
             self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._on_overdue)
 
