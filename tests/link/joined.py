@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from hushgate.link.endpoint import SocketEndpoint
 from hushgate.link.link import Link
+from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import readiness
 from hushgate.protocol.frames import Code, GoAway, Open, Type
 from hushgate.protocol.mux import Mux
@@ -30,13 +31,14 @@ class Side:
         self.closed = 0
         self.away: list[GoAway] = []
         self.sock: socket.socket | None = None
+        self.patrol = Patrol()
 
     def attach(self, pipe: MemoryPipe, received: int = 0) -> None:
         self.link = Link(pipe, self.mux, lambda _link, reason: self.reasons.append(reason))
         self.link.start(received)
 
     def bind(self, stream: Stream, sock: socket.socket) -> None:
-        SocketEndpoint(self.readiness, sock, stream, self._done).start()
+        SocketEndpoint(self.readiness, self.patrol, sock, stream, self._done).start()
 
     def _done(self) -> None:
         self.closed += 1

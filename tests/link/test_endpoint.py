@@ -173,6 +173,38 @@ def test_a_sink_that_is_full_holds_back_its_own_stream_alone_and_loses_nothing()
     run(main(), 60)
 
 
+@pytest.mark.parametrize("who", ["visitor", "service"])
+def test_a_reset_right_behind_bytes_is_noticed(who: str) -> None:
+    async def main() -> None:
+        async with joined() as made:
+            dying = made.visitor if who == "visitor" else made.service
+            dying.send(b"last words")
+            abort(dying)
+            await until(lambda: made.freed, "both ends to be freed", 2.5)
+
+    run(main())
+
+
+def test_a_reset_does_not_cut_off_the_bytes_before_it_while_they_move() -> None:
+    async def main() -> None:
+        async with joined() as made:
+            made.pipes[0].abort("cut")
+            await until(lambda: made.near.reasons, "the link to end")
+            (stream,) = made.near.mux.streams.values()
+            endpoint = stream.endpoint
+            assert isinstance(endpoint, SocketEndpoint)
+            made.visitor.send(b"bytes")
+            abort(made.visitor)
+            for _ in range(3):
+                stream.sent += 1
+                endpoint.look()
+                assert not made.near.closed
+            endpoint.look()
+            assert made.near.closed
+
+    run(main())
+
+
 def test_bytes_and_ends_wait_while_the_link_is_away() -> None:
     async def main() -> None:
         async with joined() as made:

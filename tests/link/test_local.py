@@ -25,7 +25,8 @@ class Dial:
         self.results: list[str | None] = []
         self.side = Side(dialler=True)
         self.stream: Stream = self.side.mux.open(Open("echo"), time.monotonic())
-        LocalDial(self.side.readiness, self.stream, addresses, source, self._on_stood, self.results.append).start()
+        ways = self.side.readiness, self.side.patrol
+        LocalDial(*ways, self.stream, addresses, source, self._on_stood, self.results.append).start()
 
     def _on_stood(self) -> None:
         self.stood += 1

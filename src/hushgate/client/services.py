@@ -14,6 +14,7 @@ from functools import partial
 from hushgate.client.alias import Aliases
 from hushgate.config.model import ClientService
 from hushgate.link.local import LocalDial
+from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import readiness
 from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Code, Kind
@@ -33,6 +34,7 @@ class Services:
         """Local connections that stand or are being made."""
         self._readiness = readiness(asyncio.get_running_loop())
         self._aliases = Aliases()
+        self._patrol = Patrol()
         self._down: set[str] = set()
         self._resolved: dict[str, tuple[float, list[str]]] = {}
         self._tasks = Tasks("services")
@@ -66,7 +68,10 @@ class Services:
         self.connections += 1
         addresses = [(host, service.local.port) for host in hosts]
         stood = partial(self._stood, name)
-        LocalDial(self._readiness, stream, addresses, source, stood, done, nodelay=service.nodelay).start()
+        local = LocalDial(
+            self._readiness, self._patrol, stream, addresses, source, stood, done, nodelay=service.nodelay
+        )
+        local.start()
 
     def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
         if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):

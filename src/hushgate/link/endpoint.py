@@ -4,9 +4,10 @@ The data path. `take` receives from the socket when the stream has its turn, so 
 filled is the payload that leaves, and stays for replay: no copy. `data` sends a slice of the link's read buffer; only
 what the kernel refuses stays behind, in the mux.
 
-Readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream
-waits for the pipe, or for credit. So the first call back that finds the stream already waiting stops watching, and
-the `take` that empties the socket watches again. While there is no pressure neither happens.
+Readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream waits for the
+pipe, or for credit. So the first call back that finds the stream already waiting stops watching, and the `take` that
+empties the socket watches again. While there is no pressure neither happens. Sockets that stand still are looked at by
+a patrol, for their reset may call nobody.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import struct
 import sys
 from collections.abc import Callable
 
+from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import Readiness
 from hushgate.protocol.frames import Code
 from hushgate.protocol.stream import Half, Stream
@@ -34,9 +36,11 @@ class SocketEndpoint:
     __slots__ = (
         "_done",
         "_fd",
+        "_patrol",
         "_readiness",
         "_reading",
         "_recv",
+        "_seen",
         "_send",
         "_sock",
         "_stream",
@@ -44,8 +48,11 @@ class SocketEndpoint:
         "_writing",
     )
 
-    def __init__(self, readiness: Readiness, sock: socket.socket, stream: Stream, done: Callable[[], None]) -> None:
+    def __init__(
+        self, readiness: Readiness, patrol: Patrol, sock: socket.socket, stream: Stream, done: Callable[[], None]
+    ) -> None:
         self._readiness = readiness
+        self._patrol = patrol
         self._sock = sock
         self._fd = sock.fileno()
         self._recv = sock.recv
@@ -55,11 +62,13 @@ class SocketEndpoint:
         self._watching = False
         self._writing = False
         self._reading = True
+        self._seen = 0
 
     def start(self) -> None:
         """Binds to the stream and begins to read. What has arrived already is written."""
         stream = self._stream
         stream.endpoint = self
+        self._patrol.join(self)
         self._watch()
         if stream.backlog or stream.receive is not Half.OPEN:
             stream.drain()
@@ -115,6 +124,13 @@ class SocketEndpoint:
     def datagram(self, view: memoryview) -> None:
         pass
 
+    def look(self) -> None:
+        """Ends the stream when the socket broke and bytes that it still holds did not move since the last look
+        (link.patrol.Post)."""
+        seen, self._seen = self._seen, self._stream.sent
+        if self._seen == seen and _broke(self._sock, peek=not self._watching):
+            self._broken()
+
     def _on_readable(self) -> None:
         stream = self._stream
         if stream.listed or stream.starved:
@@ -153,5 +169,22 @@ class SocketEndpoint:
         self._stop_writing()
         if self._fd >= 0:
             self._fd = -1
+            self._patrol.leave(self)
             self._sock.close()
             self._done()
+
+
+def _broke(sock: socket.socket, *, peek: bool) -> bool:
+    """Whether a reset came, or the system gave the connection up; bytes that wait, or an end in order, are no sign of
+    it. The answer is given once. `peek`: also by looking what could be read, for Windows, whose SO_ERROR tells of
+    connecting only."""
+    try:
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            return True
+        if peek:
+            sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return False

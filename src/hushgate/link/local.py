@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
+from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import Readiness
 from hushgate.protocol.frames import Code
 from hushgate.protocol.stream import Stream
@@ -24,6 +25,7 @@ class LocalDial:
     def __init__(
         self,
         readiness: Readiness,
+        patrol: Patrol,
         stream: Stream,
         addresses: Sequence[tuple[str, int]],
         source: str | None,
@@ -34,6 +36,7 @@ class LocalDial:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._readiness = readiness
+        self._patrol = patrol
         self._stream = stream
         self._addresses = list(addresses)
         self._source = source
@@ -119,7 +122,7 @@ class LocalDial:
         self._cancel()
         self._stood()
         self._stream.accept()
-        endpoint = SocketEndpoint(self._readiness, sock, self._stream, lambda: self._done(None))
+        endpoint = SocketEndpoint(self._readiness, self._patrol, sock, self._stream, lambda: self._done(None))
         endpoint.start()
         if self._finished:
             endpoint.finish()

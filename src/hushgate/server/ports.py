@@ -14,6 +14,7 @@ from hushgate.config.model import Address, Limits, ServerService, Timing
 from hushgate.errors import LocalProtocolError
 from hushgate.link.accept import Acceptor, turn_away
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
+from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import Readiness
 from hushgate.link.routes import Route
 from hushgate.log import Seldom, logger
@@ -49,6 +50,7 @@ class Port:
             limits.visitors_waiting, limits.visitors_waiting_address
         )
         self._timer: asyncio.TimerHandle | None = None
+        self._patrol = Patrol()
         self._acceptor = Acceptor(address, self._arrived)
         self.address = self._acceptor.address
 
@@ -118,7 +120,7 @@ class Port:
             return
         self.visitors += 1
         self.total += 1
-        SocketEndpoint(self._readiness, sock, stream, self._on_done).start()
+        SocketEndpoint(self._readiness, self._patrol, sock, stream, self._on_done).start()
 
     def _on_done(self) -> None:
         self.visitors -= 1
