@@ -8,6 +8,7 @@ from hushgate.config.model import Limits
 from hushgate.link.link import Link
 from hushgate.protocol.credit import Buffered
 from hushgate.protocol.hello import Attach, Login, Status
+from hushgate.protocol.limits import REPLAY_DETACHED_LIMIT
 from hushgate.server.registry import Registry
 from hushgate.server.session import Keeper, Session
 from tests.aio import run
@@ -124,6 +125,24 @@ def test_homes_that_fight_are_damped_for_a_minute() -> None:
         answers = [house.login(bytes([65 + n]), now=1000.0 + n)[0] for n in range(6)]
         assert answers == [Attach.NEW] * 4 + [Attach.RETRY] * 2
         assert house.login(b"Z", now=1070.0)[0] is Attach.NEW
+
+    in_loop(test)
+
+
+def test_detached_sessions_that_together_keep_too_much_for_replay_end_the_oldest_first() -> None:
+    def test(house: House) -> None:
+        sessions = []
+        for number, name in enumerate(("ssh", "ollama")):
+            _, session = house.login(bytes([65 + number]), None, 1, 1000.0, name)
+            assert session is not None
+            session.mux.outbox.replay.kept = REPLAY_DETACHED_LIMIT // 2 + 1
+            sessions.append(session)
+        house.registry.detach(sessions[1], 1001.0)
+        assert house.registry.expire(1002.0) == []
+        house.registry.detach(sessions[0], 1002.0)
+        assert house.registry.expire(1003.0) == [(sessions[1], "detached sessions keep too much")]
+        assert list(house.registry.sessions) == [sessions[0]]
+        assert house.registry.expire(1004.0) == []
 
     in_loop(test)
 

@@ -137,7 +137,7 @@ def _pair_fault(cert: Path, key: Path, error: OSError) -> str:
         return f"{key}: the key does not belong to the certificate {cert}"
     if b"ENCRYPTED" in key.read_bytes():
         return f"{key}: the key is protected by a password: store it without one, readable by this user only"
-    return f"{cert} and {key}: not a PEM certificate and its key ({describe(error)})"
+    return f"{cert} and {key}: not a PEM certificate (the chain, its own first) and its private key"
 
 
 def _require_readable(path: Path) -> None:
