@@ -140,6 +140,27 @@ def test_two_hundred_visitors_use_one_websocket(world: World) -> None:
             visitor.close()
 
 
+def test_the_servers_own_tls_on_443_takes_nginxs_place(programs: Programs) -> None:
+    directory = programs.directory
+    files = certificates.make(directory / "letsencrypt", DOMAIN)
+    certificate = f'certificate = {{ cert = "{files.chain}", key = "{files.key}" }}'
+    own = {f'bind_addr = "127.0.0.1:{article.DOOR}"': f'bind_addr = "0.0.0.0:443"\ntls = true\n{certificate}'}
+    server_file = write(directory / "server.toml", article.replaced(article.server_toml(), own))
+    client_file = write(directory / "client.toml", article.client_toml(DOMAIN))
+    with three_hosts(programs, DOMAIN) as hosts:
+        home_sshd = ssh_server(programs, hosts.home, "127.0.0.1")
+        server = hosts.vps.start("hushgate", command("server", server_file), ENVIRON)
+        hosts.laptop.wait_listening((VPS, 443), server)
+        client = hosts.home.start(
+            "hushgate", command("client", client_file), {**ENVIRON, "SSL_CERT_FILE": str(files.root)}
+        )
+        client.wait_log("connected")
+        assert hosts.vps.run(home_sshd.ssh(article.PORTS["ssh"], "echo at home")).stdout == b"at home\n"
+        assert len(hosts.vps.established(443)) == 1
+        curl: list[str | Path] = [need("curl"), "-sS", "--http1.1", "--cacert", files.root]
+        assert hosts.laptop.run([*curl, f"https://{DOMAIN}/health"]).stdout == b'{"status":"healthy"}'
+
+
 def test_the_placeholders_of_the_article_are_refused(tmp_path: Path) -> None:
     for name in ("server", "client"):
         path = write(tmp_path / f"{name}.toml", article.original(f"{name}.toml"))
