@@ -7,6 +7,7 @@ from dataclasses import replace
 from hushgate.client.app import Client
 from hushgate.config.model import ServerConfig
 from hushgate.protocol.hello import Status
+from hushgate.server.registry import Registry
 from tests.aio import run
 from tests.tunnel import QUICK, Service, Tunnel, ending, knock, leave, say, server_config, token, tunnel, until
 
@@ -145,6 +146,12 @@ def test_services_that_change_places_get_each_others_port() -> None:
     run(main())
 
 
+def newest(registry: Registry, homes: int) -> bool:
+    """Whether visitors are led to the last of so many homes."""
+    sessions = list(registry.sessions)
+    return len(sessions) == homes and registry.find("echo") is sessions[-1] and sessions[-1].up
+
+
 def test_of_two_homes_with_one_token_the_newest_wins_until_they_fight() -> None:
     async def main() -> None:
         async with tunnel() as made:
@@ -152,7 +159,7 @@ def test_of_two_homes_with_one_token_the_newest_wins_until_they_fight() -> None:
             for _ in range(3):
                 homes.append(Client(made.client.config))
                 await homes[-1].start()
-                await until(lambda: homes[-1].link is not None, "the newer home")
+                await until(lambda: newest(made.server.registry, len(homes)), "the newer home")
                 running = await made.visit()
                 await say(running, b"hello")
                 assert [len(home.streams) for home in homes] == [0] * (len(homes) - 1) + [1]

@@ -50,6 +50,9 @@ class Side:
     def gone(self, stream: Stream) -> None:
         self.gone_streams += 1
 
+    def started(self) -> None:
+        return
+
     def handshake(self, type: Type, payload: bytes) -> None:
         return
 

@@ -69,6 +69,7 @@ class Owner:
     def __init__(self) -> None:
         self.incoming_streams: list[Stream] = []
         self.gone_streams: list[Stream] = []
+        self.starts = 0
         self.aways: list[GoAway] = []
         self.handshakes: list[tuple[Type, bytes]] = []
         self.memories: dict[int, Memory] = {}
@@ -85,6 +86,9 @@ class Owner:
 
     def gone(self, stream: Stream) -> None:
         self.gone_streams.append(stream)
+
+    def started(self) -> None:
+        self.starts += 1
 
     def handshake(self, type: Type, payload: bytes) -> None:
         self.handshakes.append((type, payload))

@@ -135,6 +135,16 @@ def test_a_stream_opened_with_what_we_do_not_know_is_reset() -> None:
     ]
 
 
+def test_the_owner_hears_once_a_link_that_the_peer_goes_on() -> None:
+    pair = Pair()
+    assert [owner.starts for owner in pair.owners] == [0, 0]
+    pair.pump()
+    pair.detach()
+    pair.attach()
+    pair.pump()
+    assert [owner.starts for owner in pair.owners] == [2, 2]
+
+
 def test_handshake_frames_reach_the_owner() -> None:
     pair = Pair()
     pair.dialler.outbox.say(frames.frame(Type.PROVE, 0, b"payload"))

@@ -47,6 +47,7 @@ class House:
         decision = self.registry.login(asked, services, now)
         if decision.session:
             decision.session.link = cast(Link, Fenced())
+            decision.session.taken_up = True
             self.registry.announce(decision.session)
         return decision.attach, decision.session
 
@@ -89,6 +90,24 @@ def test_a_session_is_resumed_with_a_higher_epoch_only_and_its_older_link_fenced
         assert house.login(session=session, epoch=2)[0] is Attach.STALE
         house.registry.remove(session, 1000.0)
         assert house.login(session=session, epoch=4)[0] is Attach.UNKNOWN
+
+    in_loop(test)
+
+
+def test_a_session_that_its_client_never_took_up_is_no_route_and_goes_when_the_client_begins_another() -> None:
+    def test(house: House) -> None:
+        _, served = house.login(b"B")
+        _, lost = house.login(b"A")
+        _, elsewhere = house.login(b"A", None, 1, 1000.0, "ollama")
+        assert served is not None and lost is not None and elsewhere is not None
+        lost.taken_up = elsewhere.taken_up = False
+        link = cast(Fenced, lost.link)
+        assert house.registry.find("ssh") is served
+        attach, session = house.login(b"A", now=1001.0)
+        assert (attach, house.registry.find("ssh"), link.fenced, lost.link) == (Attach.NEW, session, True, None)
+        assert list(house.registry.sessions) == [served, elsewhere, session]
+        assert house.login(b"A", now=1002.0)[1] is not session
+        assert session in house.registry.sessions, "one that was taken up stays beside it"
 
     in_loop(test)
 

@@ -30,6 +30,9 @@ class Heard:
     def proving(self, session: Session, payload: bytes) -> None:
         self.words.append(f"proving {payload.decode()}")
 
+    def started(self, session: Session) -> None:
+        self.words.append("started")
+
     def draining(self, session: Session) -> None:
         self.words.append("draining")
 
@@ -46,17 +49,22 @@ def session(test: Callable[[Session, Heard], None], limits: Limits | None = None
     run(main())
 
 
-def test_it_is_up_with_a_link_unless_it_drains_and_its_name_is_no_secret() -> None:
+def test_it_is_up_once_taken_up_with_a_link_unless_it_drains_and_its_name_is_no_secret() -> None:
     def test(made: Session, heard: Heard) -> None:
+        made.link = cast(Link, object())
+        assert not made.up
+        for _ in range(2):
+            made.started()
+        assert made.up
+        made.link = None
         assert not made.up
         made.link = cast(Link, object())
-        assert made.up
         assert (made.name, repr(made)) == (b"inst".hex(), f"<Session {b'inst'.hex()} up epoch=3 streams=0>")
         assert SECRET.hex() not in repr(made)
         assert SECRET.decode() not in repr(made)
         for mode in (Mode.DRAIN, Mode.DRAIN, Mode.MOVE):
             made.goaway(GoAway(mode, Code.DONE))
-        assert (made.up, heard.words) == (False, ["draining"])
+        assert (made.up, heard.words) == (False, ["started", "draining"])
 
     session(test)
 

@@ -234,6 +234,9 @@ class Client:
         if self._ending and not self._mux.streams:
             self.quiet.set()
 
+    def started(self) -> None:
+        pass
+
     def handshake(self, type: Type, payload: bytes) -> None:
         assert self._dialler is not None, "a link has a handshake"
         if type is Type.CHANGED:

@@ -207,6 +207,7 @@ class Inbox:
             raise ProtocolError(Code.MISMATCH, f"peer goes on at frame {first}, we have {received}")
         self._started = True
         self._skip = received - first
+        self._mux.owner.started()
 
     def _on_ack(self, _: int, payload: memoryview) -> None:
         self._mux.outbox.acknowledged(*frames.take_counted(payload), self.heard_at)

@@ -46,6 +46,9 @@ class Owner(Protocol):
     def gone(self, stream: Stream) -> None:
         """`stream` has ended in one way or another and is forgotten."""
 
+    def started(self) -> None:
+        """The peer's START came: it goes on with this session over this link."""
+
     def handshake(self, type: Type, payload: bytes) -> None:
         """A frame of docs/protocol.md §5.4 came. May raise ProtocolError."""
 

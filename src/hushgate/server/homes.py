@@ -157,6 +157,9 @@ class Homes:
         self._complain(session.name, proved.services, refused & proved.services.keys())
         self.registry.announce(session)
 
+    def started(self, session: Session) -> None:
+        self.registry.announce(session)
+
     def draining(self, session: Session) -> None:
         self.registry.rest(session, time.monotonic())
         _log.info("client drains", client=session.name, streams=len(session.mux.streams))

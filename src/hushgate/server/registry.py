@@ -82,6 +82,7 @@ class Registry:
         refused = self.refused(identifiers, login.instance, now)
         if len(refused) == len(identifiers):
             return Decision(Attach.RETRY, None, refused)
+        self._forget_unheard_of(login.instance, set(identifiers), now)
         session = self._create(login)
         self._sessions[session.id] = session
         self.claim(session, {name: key for name, key in identifiers.items() if name not in refused}, now)
@@ -102,6 +103,15 @@ class Registry:
         refused = self.refused(identifiers, login.instance, now)
         self.claim(session, {name: key for name, key in identifiers.items() if name not in refused}, now)
         return Decision(Attach.RESUMED, session, refused)
+
+    def _forget_unheard_of(self, instance: bytes, names: set[str], now: float) -> None:
+        """A client that begins another session has not heard of those that it did not take up: WELCOME was lost."""
+        for session in list(self._sessions.values()):
+            if session.instance == instance and not session.taken_up and names & session.services.keys():
+                if session.link:
+                    session.link.fence("the client begins another session")
+                    session.link = None
+                self.remove(session, now)
 
     def refused(self, names: Iterable[str], instance: bytes, now: float) -> frozenset[str]:
         """Those of the services that are not for the client `instance` now, because two homes fight over them."""
@@ -140,7 +150,8 @@ class Registry:
         session.mux.withdraw(taken, Code.REPLACED)
 
     def announce(self, session: Session) -> None:
-        """The session's link stands: those who wait for its services may go on, unless it drains."""
+        """The session's link stands: those who wait for its services may go on, unless it drains or is not taken up
+        yet. Were WELCOME lost, nobody would ever come back for their streams."""
         session.detached_at = None
         if session.up:
             for name in session.services:

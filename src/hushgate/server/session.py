@@ -21,6 +21,9 @@ class Keeper(Protocol):
     def proving(self, session: "Session", payload: bytes) -> None:
         """PROVE came. May raise ProtocolError."""
 
+    def started(self, session: "Session") -> None:
+        """The client has taken the session up."""
+
     def draining(self, session: "Session") -> None:
         """The client takes no new streams."""
 
@@ -41,6 +44,8 @@ class Session:
         self.acceptor: Acceptor | None = None
         """The handshake of `link`, which later proofs belong to."""
         self.detached_at: float | None = None
+        self.taken_up = False
+        """The client sent START: it has heard of the session, and can come back for what is in it."""
         self.draining = False
         self.mux = Mux(
             self,
@@ -65,7 +70,7 @@ class Session:
 
     @property
     def up(self) -> bool:
-        return self.link is not None and not self.draining
+        return self.link is not None and self.taken_up and not self.draining
 
     def open(self, what: Open) -> Stream:
         """As `Route.open`. A session whose ids are used up ends, so that home begins another one."""
@@ -78,6 +83,11 @@ class Session:
 
     def gone(self, stream: Stream) -> None:
         self._keeper.stream_gone()
+
+    def started(self) -> None:
+        if not self.taken_up:
+            self.taken_up = True
+            self._keeper.started(self)
 
     def handshake(self, type: Type, payload: bytes) -> None:
         if type is not Type.PROVE:
