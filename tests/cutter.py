@@ -1,4 +1,4 @@
-"""A TCP relay inside the loop of a test, which can cut what it relays: by RST, by FIN, or by silence."""
+"""A TCP relay inside the loop of a test, which can cut what it relays: by RST, FIN or silence, also at a given byte."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,8 @@ from typing import Literal
 
 from hushgate.link.endpoint import reset_on_close
 
-How = Literal["rst", "fin", "stall"]
+How = Literal["rst", "fin", "stall", "client"]
+"""`client`: only the client hears of it."""
 
 
 class _Pair:
@@ -16,18 +17,37 @@ class _Pair:
     def __init__(self, *writers: StreamWriter) -> None:
         self.writers = writers
         self.stalled = False
+        self.losing = False
+        """What arrives is read and goes nowhere."""
+        self.at: tuple[int, int] | None = None
+        self.heard = [b"", b""]
 
     def end(self, how: How) -> None:
         self.stalled = self.stalled or how == "stall"
-        for writer in self.writers if how != "stall" else ():
+        self.losing = self.losing or how == "client"
+        for writer in {"stall": (), "client": self.writers[:1]}.get(how, self.writers):
             if how == "rst" and not writer.transport.is_closing():
                 reset_on_close(writer.get_extra_info("socket"))
             writer.transport.abort()
 
+    def admitted(self, side: int, data: bytes, before: int) -> bytes:
+        """What of `data`, which `side` said after `before` other bytes, goes on."""
+        if self.losing:
+            return b""
+        return data[: self.at[1] - before] if self.at and self.at[0] == side else data
+
+    def finish(self) -> None:
+        """An end in order, at both sides: whatever went on before arrives."""
+        self.losing = True
+        for writer in self.writers:
+            if not writer.transport.is_closing():
+                writer.write_eof()
+
 
 class Cutter:
     """Relays 127.0.0.1:`port` to 127.0.0.1:`target`. `after` holds byte counts: each time so many were relayed, all
-    connections are cut, by RST and FIN in turn."""
+    connections are cut, by RST and FIN in turn. `at`, a side (0: the client) and a number of bytes, is used up by the
+    next connection: it ends once that side has said so much, and those who come then wait for `gate`."""
 
     def __init__(self) -> None:
         self.target = 0
@@ -35,8 +55,11 @@ class Cutter:
         self.cuts = 0
         self.refusing = False
         self.after: list[int] = []
-        self.said = b""
-        """The first 64 KiB that the newest client said: what an eavesdropper could send again."""
+        self.at: tuple[int, int] | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.heard = [b"", b""]
+        """The first 64 KiB that went on from each side over the newest connection."""
         self._relayed = 0
         self._pairs: set[_Pair] = set()
         self._handlers = 0
@@ -48,9 +71,19 @@ class Cutter:
         return int(self._server.sockets[0].getsockname()[1])
 
     @property
+    def said(self) -> bytes:
+        """What an eavesdropper could send again for the newest client."""
+        return self.heard[0]
+
+    @property
     def open(self) -> int:
         """Connections that stand and are not stalled."""
-        return sum(not pair.stalled for pair in self._pairs)
+        return sum(not (pair.stalled or pair.losing) for pair in self._pairs)
+
+    @property
+    def held(self) -> int:
+        """Connections that client or server have not closed."""
+        return len(self._pairs)
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
@@ -58,6 +91,7 @@ class Cutter:
     async def stop(self) -> None:
         self._server.close()
         self._stopped.set()
+        self.gate.set()
         while self._handlers:
             for pair in self._pairs:
                 pair.end("rst")
@@ -71,6 +105,11 @@ class Cutter:
         self.cuts += bool(standing)
         return len(standing)
 
+    def lose(self) -> None:
+        """From now on the connections that stand carry nothing, and nobody is told."""
+        for pair in self._pairs:
+            pair.losing = True
+
     async def _accepted(self, reader: StreamReader, writer: StreamWriter) -> None:
         self._handlers += 1
         try:
@@ -81,6 +120,7 @@ class Cutter:
             self._handlers -= 1
 
     async def _join(self, reader: StreamReader, writer: StreamWriter) -> None:
+        await self.gate.wait()
         if self.refusing:
             reset_on_close(writer.get_extra_info("socket"))
             writer.transport.abort()
@@ -89,25 +129,35 @@ class Cutter:
         pair = _Pair(writer, onward)
         self._pairs.add(pair)
         self.accepted += 1
-        self.said = b""
-        await asyncio.gather(self._pump(pair, reader, onward), self._pump(pair, onward_reader, writer))
+        self.heard = pair.heard
+        pair.at, self.at = self.at, None
+        await asyncio.gather(self._pump(pair, 0, reader, onward), self._pump(pair, 1, onward_reader, writer))
         self._pairs.discard(pair)
         for end in (writer, onward):
             end.close()
             with contextlib.suppress(OSError):
                 await end.wait_closed()
 
-    async def _pump(self, pair: _Pair, reader: StreamReader, writer: StreamWriter) -> None:
+    async def _pump(self, pair: _Pair, side: int, reader: StreamReader, writer: StreamWriter) -> None:
+        heard = 0
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
                 if pair.stalled:
                     await self._stopped.wait()
-                if writer is pair.writers[1] and len(self.said) < 65_536:
-                    self.said += data
-                writer.write(data)
-                self._count(len(data))
-                await writer.drain()
-            if not pair.stalled and not writer.transport.is_closing():
+                part = pair.admitted(side, data, heard)
+                heard += len(data)
+                if len(pair.heard[side]) < 65_536:
+                    pair.heard[side] += part
+                if part:
+                    writer.write(part)
+                if pair.at and pair.at[0] == side and heard >= pair.at[1] and not pair.losing:
+                    self.gate.clear()
+                    self.cuts += 1
+                    pair.finish()
+                self._count(len(part))
+                if not pair.losing:
+                    await writer.drain()
+            if not (pair.stalled or pair.losing or writer.transport.is_closing()):
                 writer.write_eof()
 
     def _count(self, size: int) -> None:
