@@ -77,28 +77,6 @@ def test_a_refused_upgrade_is_answered_as_without_it(tmp_path: Path) -> None:
     run(check())
 
 
-def test_through_nginx_a_refused_upgrade_sees_the_json(tmp_path: Path) -> None:
-    pair = write_pair(tmp_path, "your-domain.com")
-    upgrade = (b"Connection: upgrade", b"Upgrade: websocket")
-
-    async def check() -> None:
-        door = closed()
-        await door.start()
-        with nginx(tmp_path, pair, door.address.port) as port:
-            for extra in ((), (b"Authorization: Bearer AAAA",)):
-                data = request(b"GET / HTTP/1.1", *upgrade, *extra)
-                seen = await asyncio.to_thread(look, port, data, pair[0])
-                assert seen.data == (
-                    b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: -\r\nContent-Type: application/json\r\n"
-                    b"Content-Length: 33\r\nConnection: keep-alive\r\n"
-                    b"Strict-Transport-Security: max-age=31536000\r\n\r\n"
-                    b'{"status":"ok","version":"1.0.0"}'
-                )
-        await door.stop()
-
-    run(check())
-
-
 @pytest.mark.parametrize(
     ("data", "seconds", "answered"),
     [
