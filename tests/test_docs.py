@@ -72,7 +72,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 def parses(group: click.Group, arguments: list[str]) -> bool:
     """Whether click finds a command for the arguments and takes them; nothing is run."""
-    with click.Context(group, info_name="hushgate") as context:
+    with click.Context(group, info_name="hushgate", **group.context_settings) as context:
         if arguments[0].startswith("-"):
             return arguments[0] in {name for option in group.get_params(context) for name in option.opts}
         _, command, rest = group.resolve_command(context, arguments)
