@@ -134,13 +134,16 @@ def three_hosts(programs: Programs, domain: str) -> Iterator[Hosts]:
             shutil.rmtree(Path("/etc/netns") / namespace, ignore_errors=True)
 
 
-def in_a_network_of_its_own(work: Callable[[], None]) -> None:
-    """Runs `work` in a thread whose network is a loopback and nothing else; what it starts is in there, too."""
+def with_tiny_sockets(work: Callable[[], None]) -> None:
+    """Runs `work` in a thread whose network is a loopback with buffers of a few KiB in every socket, and nothing else;
+    what it starts is in there, too."""
     ip = _ip()
 
     def enter_and_work() -> None:
         _succeed(_libc().unshare(_CLONE_NEWNET))
         run([ip, "link", "set", "dev", "lo", "up"])
+        for name in ("tcp_rmem", "tcp_wmem"):
+            Path("/proc/sys/net/ipv4", name).write_text("4096 8192 8192")
         work()
 
     with ThreadPoolExecutor(1) as threads:

@@ -6,13 +6,12 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e import traffic
 from tests.e2e.carriage import SCHEMES, carry
-from tests.e2e.hosts import in_a_network_of_its_own
+from tests.e2e.hosts import with_tiny_sockets
 from tests.e2e.hushgate import ENVIRON, Tunnel, command, token
 from tests.e2e.programs import Address, Programs, free_port, listens, run, until
 
@@ -98,13 +97,11 @@ def test_both_ends_write_with_tiny_buffers(programs: Programs) -> None:
     Who stopped reading while it cannot write would wait for ever."""
 
     def exchange() -> None:
-        for name in ("tcp_rmem", "tcp_wmem"):
-            Path("/proc/sys/net/ipv4", name).write_text("4096 8192 8192")
         with traffic.serving(traffic.swap) as service:
             tunnel = Tunnel(programs, {"swap": service}).start()
             traffic.exchange(tunnel.address("swap"), 100_000_000, timeout=20)
 
-    in_a_network_of_its_own(exchange)
+    with_tiny_sockets(exchange)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

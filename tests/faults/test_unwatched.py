@@ -64,7 +64,7 @@ def test_after_its_end_a_reset_is_noticed(who: str) -> None:
             made.dying[1].write_eof()
             assert await made.other[0].read() == b""
             made.reset()
-            await until(lambda: made.tunnel.empty, "everything to be freed", 2.5)
+            await until(lambda: made.tunnel.empty, "everything to be freed", 4.0)
 
     run(main())
 
@@ -76,7 +76,7 @@ def test_without_credit_a_reset_is_noticed(who: str) -> None:
             made.dying[1].write(bytes(1 << 26))
             await until(lambda: made.stream.starved, "the credit to be used up")
             made.reset()
-            await until(lambda: made.tunnel.empty, "everything to be freed", 2.5)
+            await until(lambda: made.tunnel.empty, "everything to be freed", 4.0)
 
     run(main())
 
@@ -91,7 +91,7 @@ def test_while_the_link_is_away_a_reset_is_noticed(who: str, said: bytes) -> Non
             await until(lambda: not made.tunnel.route() and not made.tunnel.client.link, "the link to be gone")
             made.dying[1].write(said)
             made.reset()
-            await until(lambda: made.stream.id not in made.stream.mux.streams, "the dead end to be freed", 2.5)
+            await until(lambda: made.stream.id not in made.stream.mux.streams, "the dead end to be freed", 4.0)
             made.tunnel.cutter.refusing = False
             assert await ending(made.other[0]) == "reset"
 

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from hushgate.link.link import finish_all
+from hushgate.protocol import frames
 from hushgate.protocol.frames import Code, Mode
 from tests.aio import run
 from tests.link.joined import joined
@@ -49,6 +51,51 @@ def test_the_last_word_arrives_before_the_end() -> None:
             assert made.far.reasons == ["session ended: shutdown (good night)"]
             assert made.near.reasons == []
             await until(lambda: made.freed, "the stream to be freed")
+
+    run(main())
+
+
+def test_the_last_word_leaves_behind_a_full_pipe() -> None:
+    async def main() -> None:
+        async with joined() as made:
+            path = made.pipes[0].path
+            path.stalled = True
+            made.pipes[0].write([[frames.pong(0, 0.0)] for _ in range(10_000)])
+            assert made.pipes[0].full
+            made.near.mux.close(Code.SHUTDOWN)
+            made.near.link.finish()
+            path.stalled = False
+            made.pipes[0].wake()
+            await until(lambda: made.far.reasons, "the end")
+            assert made.far.away
+
+    run(main())
+
+
+def test_a_program_that_ends_waits_for_its_last_bytes_to_arrive() -> None:
+    async def main() -> None:
+        async with joined() as made:
+            made.pipes[0].path.delay = 0.1
+            made.near.mux.close(Code.SHUTDOWN)
+            await finish_all([made.near.link])
+            assert made.far.away
+
+    run(main())
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["silent", "broken before"])
+def test_a_program_that_ends_does_not_wait_for_a_link_that_is_dead(over: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hushgate.link.link.END_WAIT", 10.0 if over else 0.05)
+
+    async def main() -> None:
+        async with joined() as made:
+            made.pipes[0].path.stalled = True
+            if over:
+                made.pipes[0].abort("cut")
+                await until(lambda: made.near.reasons, "the cut")
+            made.near.mux.close(Code.SHUTDOWN)
+            await asyncio.wait_for(finish_all([made.near.link]), 5)
+            assert not made.far.away
 
     run(main())
 

@@ -167,6 +167,24 @@ def test_close_tells_the_peer_and_ends_everything() -> None:
     check(*pair.muxes)
 
 
+def test_what_a_finished_stream_received_is_handed_on_after_the_session() -> None:
+    pair = Pair()
+    pair.owners[1].reply = b""
+    pair.owners[1].room = 5
+    near, unfinished = pair.open(b"last words"), pair.open(b"last words", ends=False)
+    pair.pump()
+    far, lost = pair.far(near), pair.far(unfinished)
+    assert not pair.dialler.streams.keys() - {unfinished.stream.id} and far.got == b"last "
+    pair.dialler.close(Code.SHUTDOWN)
+    pair.pump()
+    assert (far.was_reset, lost.was_reset) == (None, Code.SHUTDOWN)
+    far.room = None
+    far.stream.drain()
+    assert far.got == b"last words" and far.finished == 1
+    assert not pair.acceptor.streams
+    check(*pair.muxes)
+
+
 def test_a_session_that_ended_without_a_link_says_so_on_the_next() -> None:
     pair = Pair()
     pair.open(ends=False)

@@ -13,7 +13,7 @@ from hushgate.client.connect import Clock, Connected, connect
 from hushgate.client.services import Services
 from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, ProtocolError, UserError
-from hushgate.link.link import Link
+from hushgate.link.link import Link, finish_all
 from hushgate.log import logger
 from hushgate.ops.program import serve
 from hushgate.protocol import frames
@@ -92,7 +92,7 @@ class Client:
             self._grace.cancel()
         self._mux.close(Code.SHUTDOWN, "the client ends")
         if self.link:
-            self.link.finish()
+            await finish_all([self.link])
 
     def reload(self, config: ClientConfig) -> None:
         """Takes over another configuration; streams of unchanged services do not notice. Raises SystemFault, and then

@@ -117,6 +117,9 @@ DOOR_LINGER: Final = 5.0
 WRITE_HIGH: Final = 64 * KIB
 """A pipe with more than this in its write buffer is full."""
 WRITE_LOW: Final = 16 * KIB
+END_WAIT: Final = 2.0
+"""At its end a program waits this long for its last bytes to arrive: CAP_START, the most that is in flight on a slow
+path, does so at 300 kbit/s."""
 CLOSE_WAIT: Final = 10.0
 """A closed pipe may take this long to flush and to hear the peer's end."""
 RECEIVE_FIRST: Final = 8 * KIB

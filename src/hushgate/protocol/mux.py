@@ -145,11 +145,13 @@ class Mux:
         self.close(Code(error.code), error.reason)
 
     def end(self, code: Code, text: str) -> None:
-        """Ends the session without a word to the peer, which knows."""
+        """Ends the session without a word to the peer, which knows. A stream whose halves have both finished needs no
+        session any more; what was received of it is still handed on."""
         self.failed = self.failed or (code, text)
         self.outbox.drop()
         for stream in list(self.streams.values()):
-            self.lose(stream, code, text)
+            if not stream.finished:
+                self.lose(stream, code, text)
         self.outbox.wake()
 
     # How streams begin and end.

@@ -152,6 +152,11 @@ class Stream:
         """Neither half is open and what was received has been handed on."""
         return self.send is not Half.OPEN and self.receive is not Half.OPEN and not self.backlog
 
+    @property
+    def finished(self) -> bool:
+        """Both halves have ended in order; what was received may wait to be handed on."""
+        return self.send is Half.FINISHED and self.receive is Half.FINISHED
+
     def step_send(self, event: Event) -> None:
         self.send = _step(SEND, self.send, event)
 

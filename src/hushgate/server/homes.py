@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Set
 
 from hushgate.config.model import Limits
 from hushgate.guard.keyring import Keyring
-from hushgate.link.link import Link
+from hushgate.link.link import Link, finish_all
 from hushgate.log import logger
 from hushgate.protocol import frames
 from hushgate.protocol.credit import Buffered
@@ -73,10 +73,10 @@ class Homes:
         await self._tasks.stop()
         for handshake in list(self._handshakes):
             handshake.pipe.abort("the server ends")
-        for session in list(self.registry.sessions):
+        sessions = list(self.registry.sessions)
+        for session in sessions:
             session.mux.close(Code.SHUTDOWN, "the server ends", _SHUTDOWN_AFTER, _SHUTDOWN_SPREAD)
-            if session.link:
-                session.link.finish()
+        await finish_all(session.link for session in sessions if session.link)
 
     def admit(self, pipe: Pipe, admission: Admission) -> None:
         """A pipe whose upgrade was proved."""
