@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ctypes
 import gc
 import os
 import signal
@@ -14,15 +13,12 @@ from hushgate.config.load import load
 from hushgate.config.model import Loaded
 from hushgate.errors import ConfigError, UserError
 from hushgate.log import Log, logger
+from hushgate.ops.memory import keep_freed_memory
 from hushgate.ops.watch import Watch
 from hushgate.transports.loop import new_event_loop
 
 _log = logger("program")
 _GC_OBJECTS = 20_000
-_KEEP_FREED = 16 * 1024 * 1024
-"""Bytes at the end of the heap that glibc does not give back: as much as one session keeps for replay. By default it is
-128 KiB, and every other megabyte carried pays page faults for memory that was given back a moment before."""
-_M_TRIM_THRESHOLD = -1
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
 
@@ -79,19 +75,12 @@ def serve(loaded: Loaded, section: Callable[[Loaded], C | None], make: Callable[
     return run(main)
 
 
-def _keep_freed_memory() -> None:
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_FREED)
-
-
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Runs `main` to its end on the best event loop there is; returns the exit code."""
     # What was imported stays; and streams come and go faster than the default threshold of 700 objects expects.
     gc.freeze()
     gc.set_threshold(_GC_OBJECTS)
-    _keep_freed_memory()
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(main())
 

@@ -16,6 +16,7 @@ from hushgate.edge.http import Head
 from hushgate.guard.proofs import Admission
 from hushgate.link.accept import Acceptor, turn_away
 from hushgate.log import Seldom, logger
+from hushgate.ops.memory import Tide
 from hushgate.protocol.limits import DOOR_CONNECTIONS, DOOR_CONNECTIONS_ADDRESS
 from hushgate.server.stranger import DoorTiming, House, Stranger
 from hushgate.tasks import Tasks
@@ -60,6 +61,7 @@ class Door:
         self._strangers: dict[Stranger, str] = {}
         self._addresses: Counter[str] = Counter()
         self._tasks = Tasks("door")
+        self._tide = Tide()
         self._log = Seldom(logger("door"))
 
     @property
@@ -84,6 +86,7 @@ class Door:
         for stranger in list(self._strangers):
             stranger.drop()
         await self._tasks.stop()
+        self._tide.stop()
 
     def _arrived(self, sock: socket.socket, peer: Address) -> None:
         host = peer.host
@@ -93,6 +96,7 @@ class Door:
         stranger = Stranger(self._house, sock, host, peer.port)
         self._strangers[stranger] = host
         self._addresses[host] += 1
+        self._tide.changed(len(self._strangers))
         if self._house.tls is None:
             self._open(stranger)
         else:
@@ -124,6 +128,7 @@ class Door:
         self._addresses[host] -= 1
         if not self._addresses[host]:
             del self._addresses[host]
+        self._tide.changed(len(self._strangers))
 
 
 def _loopback(host: str) -> bool:
