@@ -12,7 +12,7 @@ from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, UnreachableError, UserError
 from hushgate.server.app import Server
 from tests.aio import run
-from tests.tunnel import Service, client_config, server_config, token, tunnel, until
+from tests.tunnel import Service, client_config, leave, say, server_config, token, tunnel, until
 
 
 def probed(offered: Mapping[str, str], known: Mapping[str, int], *, local: bool = True) -> int | UserError:
@@ -81,6 +81,20 @@ def test_the_server_is_not_left_waiting_for_a_probe_to_come_back() -> None:
             await until(lambda: made.lines("session ended", "a probe"), "the end of the probe's session")
             assert list(made.server.registry.sessions) == [home]
             assert not made.lines("link lost")
+
+    run(main())
+
+
+def test_a_visitor_who_waits_for_home_is_not_led_to_a_probe() -> None:
+    async def main() -> None:
+        async with tunnel(up=False) as made:
+            visitor = await made.visit()
+            await until(lambda: made.server.ports["echo"].waiting, "the visitor to wait")
+            assert await asyncio.to_thread(verdict, made.client.config) == 0
+            await until(lambda: made.lines("session ended", "a probe"), "the end of the probe's session")
+            await made.client.start()
+            await say(visitor, b"hello")
+            await leave(visitor[1])
 
     run(main())
 

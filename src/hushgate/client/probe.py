@@ -20,7 +20,7 @@ _WORDS = {
 }
 
 _GOODBYE = frames.goaway(GoAway(Mode.CLOSE, Code.DONE, text="a probe"))
-"""So that the server does not wait for us to come back, nor a visitor who met us."""
+"""So that the server does not wait for us to come back. Without START before it: no visitor is to meet us."""
 
 
 def run(loaded: Loaded) -> int:
@@ -35,7 +35,7 @@ async def _probe(config: ClientConfig) -> int:
     _resolve(remote.host, remote.port)
     keys = derive(config)
     connected = await connect(config, tls_context(config), keys, os.urandom(16), Clock(), None)
-    connected.pipe.write([[frames.start(0), _GOODBYE]])
+    connected.pipe.write([[_GOODBYE]])
     connected.pipe.close()
     print(f"ok    {remote} knows us; the tunnel stands")
     failed = [name for name, status in connected.welcome.services.items() if status is not Status.OK]
