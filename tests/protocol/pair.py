@@ -175,19 +175,23 @@ class Pair:
     def pump_cut(self, cuts: list[tuple[int, int]]) -> None:
         """Like `pump`, but the link breaks when `side` has carried `n` bytes over it, for each (side, n) of `cuts` in
         turn, which are used up; a new link follows at once."""
-        moved = 1
-        while moved or self.waiting:
-            moved = 0
-            for side in (0, 1):
-                self.load(side)
-                if cuts and cuts[0][0] == side and self.carried[side] + len(self.wires[side]) >= cuts[0][1]:
-                    self.step(side, max(0, cuts.pop(0)[1] - self.carried[side]))
-                    self.detach()
-                    self.attach()
-                    moved = 1
-                else:
-                    moved += self.step(side)
-            self.tick()
+        while self.turn(cuts):
+            pass
+
+    def turn(self, cuts: list[tuple[int, int]]) -> bool:
+        """One step of each side, with `cuts` as `pump_cut` has them. Whether there may be more to carry."""
+        moved = 0
+        for side in (0, 1):
+            self.load(side)
+            if cuts and cuts[0][0] == side and self.carried[side] + len(self.wires[side]) >= cuts[0][1]:
+                self.step(side, max(0, cuts.pop(0)[1] - self.carried[side]))
+                self.detach()
+                self.attach()
+                moved = 1
+            else:
+                moved += self.step(side)
+        self.tick()
+        return bool(moved) or self.waiting
 
     def open(self, out: bytes = b"", *, service: str = "ssh", ends: bool = True, side: int = 0) -> Memory:
         """Opens a stream that sends `out`."""

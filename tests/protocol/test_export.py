@@ -1,57 +1,16 @@
 """A session that is exported and restored between any two steps goes on as if nothing had been."""
 
-import base64
-import json
-from typing import Any
-
 import pytest
 
 from hushgate.errors import LocalProtocolError
 from hushgate.protocol.credit import Buffered
 from hushgate.protocol.export import export_mux, restore_mux
 from hushgate.protocol.frames import Code, Kind, Open
-from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 from tests.protocol.invariants import check
 from tests.protocol.pair import Memory, Pair, pattern
 from tests.protocol.scripted import Scripted
-
-
-def plain(value: Any) -> Any:
-    """Through JSON, as another process would see it."""
-
-    def pack(value: Any) -> Any:
-        if isinstance(value, bytes):
-            return {"base64": base64.b64encode(value).decode()}
-        if isinstance(value, dict):
-            return {name: pack(item) for name, item in value.items()}
-        return [pack(item) for item in value] if isinstance(value, list) else value
-
-    def unpack(item: dict[str, Any]) -> Any:
-        return base64.b64decode(item["base64"]) if "base64" in item else item
-
-    return json.loads(json.dumps(pack(value)), object_hook=unpack)
-
-
-def restored(pair: Pair, old: Mux, buffered: Buffered | None = None) -> Mux:
-    state = export_mux(old)
-    assert {type(field) for field in flat(state)} <= {int, bool, bytes, str}
-
-    def bind(stream: Stream) -> Memory:
-        memory = old.streams[stream.id].endpoint
-        assert isinstance(memory, Memory)
-        memory.stream = stream
-        return memory
-
-    return restore_mux(plain(state), old.owner, now=pair.now, random=lambda: 0.5, bind=bind, buffered=buffered)
-
-
-def flat(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return [leaf for item in value.values() for leaf in flat(item)]
-    if isinstance(value, list):
-        return [leaf for item in value for leaf in flat(item)]
-    return [value]
+from tests.protocol.successor import plain, restored
 
 
 class Restarting(Pair):

@@ -1,70 +1,107 @@
 """A stream that crosses two sessions keeps its promises while each loses its links on its own."""
 
 import random
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from hushgate.protocol.frames import Code, Kind, Open
 from hushgate.protocol.limits import WINDOW_INITIAL
-from hushgate.protocol.relay import join
+from hushgate.protocol.relay import join, rejoin
 from hushgate.protocol.stream import Stream
 from tests.protocol.invariants import check
 from tests.protocol.pair import Memory, Owner, Pair, pattern
 from tests.protocol.scripted import interesting
+from tests.protocol.successor import restored
+
+Cut = tuple[int, int]
+"""A side and a number of bytes, as `Pair.pump_cut` has them."""
 
 
 class Middle(Owner):
-    """The relay: each stream that arrives goes on as one that `onward` opens."""
+    """The relay: each stream that arrives goes on as one that `onward` opens. `joined` are their ids, one to one."""
 
-    onward: Pair
+    def __init__(self, onward: Pair) -> None:
+        super().__init__()
+        self.joined: dict[int, int] = {}
+        self._onward = onward
 
     def incoming(self, stream: Stream) -> None:
         self.incoming_streams.append(stream)
-        further = self.onward.dialler.open(stream.what._replace(hop=stream.what.hop + 1), self.onward.now)
+        further = self._onward.dialler.open(stream.what._replace(hop=stream.what.hop + 1), self._onward.now)
+        self.joined[stream.id] = further.id
         join(stream, further)
 
 
-class Chain:
-    """laptop ─ first ─ relay ─ second ─ home"""
+class Steps(Pair):
+    """Says after each step that one was done."""
 
-    def __init__(self) -> None:
-        self.first, self.second = Pair(), Pair(1)
-        middle = Middle()
-        middle.onward = self.second
-        self.first.acceptor.owner = middle
+    stepped: Callable[[], None]
+
+    def step(self, side: int, budget: int | None = None) -> int:
+        used = super().step(side, budget)
+        self.stepped()
+        return used
+
+
+class Chain:
+    """laptop ─ first ─ relay ─ second ─ home. After step `restart` of either session the relay is replaced by a
+    successor of it, after which both sessions go on over new links; with `whole`, the two ends are replaced, too."""
+
+    def __init__(self, restart: int = 0, *, whole: bool = False) -> None:
+        self.steps = 0
+        self._restart, self._whole = restart, whole
+        self.first, self.second = Steps(), Steps(1)
+        for pair in (self.first, self.second):
+            pair.stepped = self._stepped
+        self.middle = Middle(self.second)
+        self.first.acceptor.owner = self.middle
         self.home = self.second.owners[1]
 
-    def pump(self, first: list[tuple[int, int]] | None = None, second: list[tuple[int, int]] | None = None) -> None:
-        """Carries everything over both, with cuts as `Pair.pump_cut` has them."""
-        while True:
-            before = self.carried()
-            self.first.pump_cut(first if first is not None else [])
-            self.second.pump_cut(second if second is not None else [])
-            self.first.pump_cut(first if first is not None else [])
+    def pump(self, first: list[Cut] | None = None, second: list[Cut] | None = None) -> None:
+        """Carries everything over both in turn, with cuts as `Pair.turn` has them."""
+        going = True
+        while going:
+            going = self.first.turn(first or []) | self.second.turn(second or [])
             check(*self.first.muxes, *self.second.muxes)
-            if self.carried() == before:
-                return
-
-    def carried(self) -> int:
-        return sum(len(wire) for pair in (self.first, self.second) for link in pair.history for wire in link)
 
     def far(self, near: Memory) -> Memory:
         ids = sorted(self.home.memories)
         return self.home.memories[ids[(near.stream.id - 1) // 2]]
 
+    def _stepped(self) -> None:
+        self.steps += 1
+        if self.steps == self._restart:
+            for pair in (self.first, self.second):
+                pair.detach()
+            self._replace_relay()
+            if self._whole:
+                self.first.replace(0, restored(self.first, self.first.dialler))
+                self.second.replace(1, restored(self.second, self.second.acceptor))
+            for pair in (self.first, self.second):
+                pair.attach()
 
-def play(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> Chain:
-    chain = Chain()
-    first, second = list(first), list(second)
+    def _replace_relay(self) -> None:
+        arrived = restored(self.first, self.first.acceptor, bind=lambda stream: stream.endpoint)
+        onward = restored(self.second, self.second.dialler, bind=lambda stream: stream.endpoint)
+        self.first.replace(1, arrived)
+        self.second.replace(0, onward)
+        for one, other in self.middle.joined.items():
+            rejoin(arrived.streams.get(one), onward.streams.get(other))
+
+
+def play(first: Sequence[Cut] = (), second: Sequence[Cut] = (), chain: Chain | None = None) -> Chain:
+    chain = chain or Chain()
+    cuts = list(first), list(second)
     chain.home.reply = pattern(20_000, 1)
     one = chain.first.open(pattern(30_000, 2))
     two = chain.first.open(pattern(10, 3), ends=False)
-    chain.pump(first, second)
+    chain.pump(*cuts)
     aborted = chain.first.open(pattern(10, 4), ends=False)
-    chain.pump(first, second)
+    chain.pump(*cuts)
     aborted.close(Code.ABORTED)
     two.ends = True
-    chain.pump(first, second)
+    chain.pump(*cuts)
     for near, sent in ((one, pattern(30_000, 2)), (two, pattern(10, 3))):
         far = chain.far(near)
         assert far.got == sent and near.got == pattern(20_000, 1)
@@ -75,19 +112,35 @@ def play(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> Chain:
     return chain
 
 
-def test_each_link_cut_on_its_own() -> None:
-    whole = play([], [])
-    offsets = [
+def offsets_of(whole: Chain) -> list[list[Cut]]:
+    """Where each of the two links can be cut."""
+    return [
         [(side, n) for side in (0, 1) for n in interesting(pair.history[0][side])]
         for pair in (whole.first, whole.second)
     ]
+
+
+def test_each_link_cut_on_its_own() -> None:
+    offsets = offsets_of(play())
     rng = random.Random(7)
     for cut in offsets[0][:: max(1, len(offsets[0]) // 60)]:
-        play([cut], [])
+        play([cut])
     for cut in offsets[1][:: max(1, len(offsets[1]) // 60)]:
         play([], [cut])
     for _ in range(150):
         play([rng.choice(offsets[0])], [rng.choice(offsets[1]), (0, rng.randrange(200))])
+
+
+def test_the_relay_replaced_between_any_two_steps_while_both_links_are_cut() -> None:
+    """At each step once with the relay alone and once with both ends, each time with another cut of each link."""
+    whole = play()
+    assert whole.steps > 60
+    offsets = offsets_of(whole)
+    rng = random.Random(8)
+    for step in range(1, whole.steps + 1):
+        play(chain=Chain(step))
+        for all_of_it in (False, True):
+            play([rng.choice(offsets[0])], [rng.choice(offsets[1])], Chain(step, whole=all_of_it))
 
 
 def test_a_slow_reader_at_the_end_holds_back_the_source_at_the_beginning() -> None:
@@ -95,7 +148,8 @@ def test_a_slow_reader_at_the_end_holds_back_the_source_at_the_beginning() -> No
     chain.home.room = 0
     near = chain.first.open(pattern(1_000_000))
     chain.pump()
-    assert near.stream.sent <= 3 * WINDOW_INITIAL
+    relayed = chain.first.acceptor.streams[near.stream.id]
+    assert relayed.taken == WINDOW_INITIAL and near.stream.sent <= 5 * WINDOW_INITIAL
     far = chain.far(near)
     far.room = None
     far.stream.drain()

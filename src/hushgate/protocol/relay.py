@@ -47,3 +47,37 @@ def join(one: Stream, other: Stream) -> None:
         if near.confirmed:
             far.accept()
         far.ready()
+
+
+def rejoin(one: Stream | None, other: Stream | None) -> None:
+    """`join` for two streams of sessions that were restored (export.py) with a `bind` that left each its endpoint, and
+    have no link yet. None stands for one that was no longer among its session's: it had ended in order, and read its
+    counterpart to the end."""
+    if one and other:
+        join(one, other)
+        return
+    for left in (one, other):
+        if left:
+            left.endpoint = _Survivor()
+
+
+class _Survivor:
+    """The endpoint of a stream whose counterpart has ended: nothing can come for it, and FIN is left to send."""
+
+    def take(self, n: int) -> bytes | None:
+        return None
+
+    def data(self, view: memoryview) -> int:
+        return 0
+
+    def finish(self) -> None:
+        pass
+
+    def reset(self, code: Code, text: str) -> None:
+        pass
+
+    def opened(self) -> None:
+        pass
+
+    def datagram(self, view: memoryview) -> None:
+        pass
