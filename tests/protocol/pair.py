@@ -9,12 +9,24 @@ from hushgate.protocol.limits import MESSAGE_MAX
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 
+Event = tuple[int, str, object]
+"""A stream, or 0 for the session; what happened; and with what."""
+
 
 class Memory:
     """An endpoint in memory: sends `out`, then FIN when `ends`; keeps what came in `got`. `room` bounds what it
     takes."""
 
-    def __init__(self, stream: Stream, out: bytes = b"", *, ends: bool = True, room: int | None = None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        out: bytes = b"",
+        *,
+        ends: bool = True,
+        room: int | None = None,
+        events: list[Event] | None = None,
+    ) -> None:
+        self.events: list[Event] = [] if events is None else events
         self.stream = stream
         self.out = bytearray(out)
         self.ends = ends
@@ -44,29 +56,36 @@ class Memory:
         if self.room is not None:
             self.room -= n
         self.got += view[:n]
+        self.events.append((self.stream.id, "data", n))
         return n
 
     def finish(self) -> None:
         assert not self.dead and not self.finished
         self.finished += 1
+        self.events.append((self.stream.id, "finish", None))
 
     def reset(self, code: Code, text: str) -> None:
         assert not self.dead
         self.dead = True
         self.was_reset = code
+        self.events.append((self.stream.id, "reset", code))
 
     def opened(self) -> None:
         assert not self.dead
         self.was_opened += 1
+        self.events.append((self.stream.id, "opened", None))
 
     def datagram(self, view: memoryview) -> None:
         self.datagrams.append(bytes(view))
+        self.events.append((self.stream.id, "datagram", bytes(view)))
 
 
 class Owner:
-    """Keeps what a mux tells its owner; binds incoming streams to a Memory that `make` builds (which sends `reply`)."""
+    """Keeps what a mux tells its owner; binds incoming streams to a Memory which sends `reply`. `events` has everything
+    in order, also what the endpoints of this side were told."""
 
     def __init__(self) -> None:
+        self.events: list[Event] = []
         self.incoming_streams: list[Stream] = []
         self.gone_streams: list[Stream] = []
         self.starts = 0
@@ -80,21 +99,26 @@ class Owner:
 
     def incoming(self, stream: Stream) -> None:
         self.incoming_streams.append(stream)
-        self.memories[stream.id] = Memory(stream, self.reply, ends=self.ends, room=self.room)
+        self.events.append((stream.id, "incoming", stream.what))
+        self.memories[stream.id] = Memory(stream, self.reply, ends=self.ends, room=self.room, events=self.events)
         stream.accept()
         stream.ready()
 
     def gone(self, stream: Stream) -> None:
         self.gone_streams.append(stream)
+        self.events.append((stream.id, "gone", None))
 
     def started(self) -> None:
         self.starts += 1
+        self.events.append((0, "started", None))
 
     def handshake(self, type: Type, payload: bytes) -> None:
         self.handshakes.append((type, payload))
+        self.events.append((0, type.name, payload))
 
     def goaway(self, away: GoAway) -> None:
         self.aways.append(away)
+        self.events.append((0, "goaway", away))
 
 
 class Pair:
@@ -151,11 +175,14 @@ class Pair:
         """Lets `side` send what it has, and delivers at most `budget` bytes of it. Returns the bytes delivered."""
         self.load(side)
         wire = self.wires[side]
-        part = bytes(wire if budget is None else wire[:budget])
-        used = self.muxes[1 - side].receive(memoryview(part), self.now)
+        used = self.deliver(side, bytes(wire if budget is None else wire[:budget]))
         del wire[:used]
         self.carried[side] += used
         return used
+
+    def deliver(self, side: int, part: bytes) -> int:
+        """Shows the other side what `side` sent; returns how much of it was taken."""
+        return self.muxes[1 - side].receive(memoryview(part), self.now)
 
     def tick(self, seconds: float = 0.001) -> None:
         self.now += seconds
@@ -196,7 +223,7 @@ class Pair:
     def open(self, out: bytes = b"", *, service: str = "ssh", ends: bool = True, side: int = 0) -> Memory:
         """Opens a stream that sends `out`."""
         stream = self.muxes[side].open(Open(service), self.now)
-        memory = Memory(stream, out, ends=ends)
+        memory = Memory(stream, out, ends=ends, events=self.owners[side].events)
         stream.ready()
         return memory
 

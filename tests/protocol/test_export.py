@@ -1,5 +1,7 @@
 """A session that is exported and restored between any two steps goes on as if nothing had been."""
 
+import random
+
 import pytest
 
 from hushgate.errors import LocalProtocolError
@@ -9,7 +11,7 @@ from hushgate.protocol.frames import Code, Kind, Open
 from hushgate.protocol.stream import Stream
 from tests.protocol.invariants import check
 from tests.protocol.pair import Memory, Pair, pattern
-from tests.protocol.scripted import Scripted
+from tests.protocol.scripted import Scripted, interesting
 from tests.protocol.successor import plain, restored
 
 
@@ -35,15 +37,19 @@ class Restarting(Pair):
 
 @pytest.mark.parametrize("side", [0, 1])
 def test_restored_between_any_two_steps_of_the_scripted_session(side: int) -> None:
+    """Over a link that is otherwise sound, and over links that are cut once and twice somewhere in the session."""
     count = Restarting(side, 0)
     whole = Scripted(pair=count)
     whole.run([])
     whole.verify()
     assert count.steps > 30
+    offsets = [(by, n) for by in (0, 1) for n in interesting(count.history[0][by])]
+    dice = random.Random(side)
     for at in range(1, count.steps):
-        scripted = Scripted(pair=Restarting(side, at))
-        scripted.run([])
-        scripted.verify()
+        for cuts in ([], [dice.choice(offsets)], sorted(dice.sample(offsets, 2))):
+            scripted = Scripted(pair=Restarting(side, at))
+            scripted.run(cuts)
+            scripted.verify()
 
 
 def test_everything_that_the_next_link_needs_is_restored() -> None:
