@@ -64,13 +64,13 @@ class Crowd:
         visitor.sendall(says)
         return visitor
 
-
-def refused(visitor: socket.socket) -> bool:
-    """Whether the visitor is turned away at once, by a reset. By then the port has decided on all who came before."""
-    start = time.monotonic()
-    with pytest.raises(ConnectionResetError):
-        visitor.recv(1)
-    return time.monotonic() - start < 5
+    def one_is_refused(self, host: str) -> bool:
+        """Whether one more from `host` is turned away at once, by a reset, wherever it is that they notice. By then the
+        port has decided on all who came before."""
+        start = time.monotonic()
+        with pytest.raises(ConnectionResetError):
+            self.come(host).recv(1)
+        return time.monotonic() - start < 5
 
 
 def waits(visitors: Sequence[socket.socket]) -> bool:
@@ -94,20 +94,20 @@ def test_as_many_wait_as_there_are_places_and_go_on_in_the_order_they_came(progr
             names = [f"{number:04}".encode() for number in range(VISITORS_WAITING)]
             first, *others = HOSTS
             waiting = [crowd.come(first, name) for name in names[:VISITORS_WAITING_ADDRESS]]
-            assert refused(crowd.come(first)), "one too many from one address"
+            assert crowd.one_is_refused(first), "one too many from one address"
             waiting += [
                 crowd.come(others[number % len(others)], name)
                 for number, name in enumerate(names[VISITORS_WAITING_ADDRESS:-2])
             ]
             leaving = [crowd.come(host) for host in others[-2:]]
-            assert refused(crowd.come("127.0.0.1")), "one too many in all"
+            assert crowd.one_is_refused("127.0.0.1"), "one too many in all"
             assert waits(waiting + leaving)
 
             leaving[0].close()
             leaving[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             leaving[1].close()
             waiting += [crowd.come(host, name) for host, name in zip(others[-2:], names[-2:], strict=True)]
-            assert refused(crowd.come("127.0.0.1")), "the two places are taken again"
+            assert crowd.one_is_refused("127.0.0.1"), "the two places are taken again"
 
             tunnel.client.start()
             assert {traffic.receive(visitor, 5) for visitor in waiting} == {b"heard"}
@@ -121,7 +121,7 @@ def test_a_visitor_whose_time_is_over_is_closed_and_leaves_the_place(programs: P
         for _ in range(2):
             start = time.monotonic()
             visitors = [crowd.come("127.0.0.1", b"hello" * (number % 2)) for number in range(VISITORS_WAITING_ADDRESS)]
-            assert refused(crowd.come("127.0.0.1"))
+            assert crowd.one_is_refused("127.0.0.1")
             assert waits(visitors)
             assert [visitor.recv(1) for visitor in visitors] == [b""] * len(visitors), "an end, not a reset"
-            assert 0.9 < time.monotonic() - start < 3
+            assert 0.9 < time.monotonic() - start < 10
