@@ -26,9 +26,11 @@ MAY_IMPORT = {
     "edge": "errors protocol",
     "link": "errors log tasks protocol config.model transports",
     "ops": "errors log tasks config transports",
-    "client": "errors log tasks protocol config transports link ops",
+    "uplink": "errors log tasks protocol config.model transports link",
+    "client": "errors log tasks protocol config link ops uplink",
+    "access": "errors log protocol config link ops uplink",
     "server": "errors log tasks protocol config guard transports edge link ops",
-    "cli": "hushgate errors log protocol config client server",
+    "cli": "hushgate errors log protocol config client access server",
     "__main__": "cli",
 }
 
@@ -45,6 +47,11 @@ REASONS = {
     ("link", "*"): "a link knows its mux and its pipe, not the program around it",
     ("ops", "protocol"): "signals, files and the event loop are the process's business, whatever it carries",
     ("ops", "*"): "what a program does with its process is the same for every program",
+    ("uplink", "config"): "how a server is reached is a value of config.model, whoever dials",
+    ("uplink", "*"): "home and laptop reach the server alike, so it knows neither",
+    ("client", "access"): "what a laptop does is none of home's business, and the reverse",
+    ("access", "client"): "what a laptop does is none of home's business, and the reverse",
+    ("access", "server"): "a laptop must run where the server's code is not wanted",
     ("client", "server"): "home must run where the server's code is not wanted, and the reverse",
     ("server", "client"): "home must run where the server's code is not wanted, and the reverse",
     ("client", "guard"): "home has no door; it judges the server by its proofs, in protocol",
@@ -56,7 +63,7 @@ REASONS = {
 
 # Sans-IO: no clock, no randomness, no socket, no log, no environment. `nacl` computes; `datetime` is used to
 # parse, never to ask for the time (test_nobody_asks_for_the_time).
-PURE = ("protocol", "guard", "edge", "config/model.py", "server/waiting.py", "client/backoff.py", "client/alias.py")
+PURE = ("protocol", "guard", "edge", "config/model.py", "link/waiting.py", "uplink/backoff.py", "client/alias.py")
 IMPURE = {"asyncio", "socket", "ssl", "select", "time", "secrets", "random", "os", "logging", "threading", "subprocess"}
 IMPURE_REASON = "it is sans-IO: clock, randomness and bytes come in as arguments"
 

@@ -38,12 +38,17 @@ def token(service: str, which: str = "current") -> Secret:
     return Secret(f"the {which} token of {service}, long enough")
 
 
+def access_key(service: str, which: str = "current") -> Secret:
+    return Secret(f"the {which} access key of {service}, long enough")
+
+
 def server_config(
     ports: Mapping[str, int], timing: Timing = QUICK, door: int = 0, limits: Limits | None = None
 ) -> ServerConfig:
-    """A server of these services, each with its public port (0: any)."""
+    """A server of these services, each with its public port (0: any) and an access key."""
     services = {
-        name: ServerService(name, (token(name),), bind=Address("127.0.0.1", port)) for name, port in ports.items()
+        name: ServerService(name, (token(name),), bind=Address("127.0.0.1", port), access_keys=(access_key(name),))
+        for name, port in ports.items()
     }
     return ServerConfig(Address("127.0.0.1", door), services, timing=timing, limits=limits or Limits())
 
@@ -146,7 +151,7 @@ class Tunnel:
     async def up(self) -> None:
         """Starts the client and waits for its link."""
         await self.client.start()
-        await until(lambda: self.client.link is not None and self.route() is not None, "the link")
+        await until(lambda: self.client.uplink.link is not None and self.route() is not None, "the link")
 
     def route(self, service: str = "echo") -> object | None:
         found = self.server.registry.find(service)
@@ -171,8 +176,9 @@ class Tunnel:
     @property
     def empty(self) -> bool:
         """Whether no stream, local connection or visitor is left at either end."""
-        visitors = sum(port.visitors + port.waiting for port in self.server.ports.values())
-        return not (self.server.streams or self.client.streams or self.client.services.connections or visitors)
+        visitors = sum(port.visitors for port in self.server.ports.values())
+        visitors += sum(lobby.waiting for lobby in self.server.lobbies.values())
+        return not (self.server.streams or self.client.uplink.streams or self.client.services.connections or visitors)
 
 
 @contextlib.asynccontextmanager

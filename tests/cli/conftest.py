@@ -13,6 +13,15 @@ from tests.logs import reset_logs
 
 TOKEN = "0123456789abcdef" * 4
 SERVER = f'[server]\nbind_addr = "127.0.0.1:0"\n[server.services.ssh]\ntoken = "{TOKEN}"\nbind_addr = "0.0.0.0:0"\n'
+ACCESS = """
+[access]
+remote_addr = "wss://tunnel.example.org/"
+[access.services.ssh]
+key = "an access key that nobody can guess"
+bind_addr = "127.0.0.1:2222"
+[access.services.ollama]
+key = "another access key that nobody can guess"
+"""
 CLIENT = f'[client]\nremote_addr = "wss://h/"\n[client.services.ssh]\ntoken = "{TOKEN}"\nlocal_addr = "127.0.0.1:22"\n'
 
 

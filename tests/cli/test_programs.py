@@ -1,4 +1,4 @@
-"""`hushgate server`, `client`, `FILE`: which program is started, with what."""
+"""`hushgate server`, `client`, `access`, `FILE`: which program is started, with what."""
 
 import importlib
 import sys
@@ -9,9 +9,9 @@ from typing import cast
 
 import pytest
 
-from hushgate.cli import both
+from hushgate.cli import several
 
-from .conftest import CLIENT, SERVER, Run
+from .conftest import ACCESS, CLIENT, SERVER, Run
 
 Write = Callable[[str, str], Path]
 
@@ -20,7 +20,7 @@ Write = Callable[[str, str], Path]
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Stands in for the programs themselves; each records its name and the file it was given and returns 7."""
     calls: list[tuple[str, str]] = []
-    for package, name in (("server", "app"), ("client", "app"), ("client", "probe")):
+    for package, name in (("server", "app"), ("client", "app"), ("client", "probe"), ("access", "app")):
         full = f"hushgate.{package}.{name}"
 
         def run(loaded: object, full: str = full) -> int:
@@ -43,6 +43,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         (["FILE", "--log-level", "debug"], CLIENT, "client.app"),
         (["run", "FILE"], CLIENT, "client.app"),
         (["server", "FILE"], SERVER + CLIENT, "server.app"),
+        (["access", "FILE"], ACCESS, "access.app"),
+        (["FILE"], ACCESS, "access.app"),
     ],
 )
 def test_program(
@@ -62,16 +64,16 @@ def test_a_broken_file_starts_nothing(run: Run, write: Write, started: list[tupl
     assert not started
 
 
-def test_both_sections_are_two_processes(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_section_is_a_process(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[list[str]] = []
 
     def supervise(given: list[list[str]]) -> int:
         commands.extend(given)
         return 0
 
-    monkeypatch.setattr(both, "supervise", supervise)
-    path = write("both.toml", SERVER + CLIENT)
+    monkeypatch.setattr(several, "supervise", supervise)
+    path = write("all.toml", SERVER + CLIENT + ACCESS)
     assert run(path, "--log-level", "debug").code == 0
     assert [command[-4:] for command in commands] == [
-        [section, str(path), "--log-level", "debug"] for section in ("server", "client")
+        [section, str(path), "--log-level", "debug"] for section in ("server", "client", "access")
     ]

@@ -32,7 +32,7 @@ def test_a_changed_file_adds_and_withdraws_services_on_the_running_link() -> Non
             await until(lambda: not made.route("other"), "the withdrawal")
             await say(kept, b"after")
             await leave(kept[1])
-            assert (made.client.links, made.cutter.accepted) == (1, 1)
+            assert (made.client.uplink.links, made.cutter.accepted) == (1, 1)
             made.client.reload(made.client.config)
             assert [line["changed"] for line in made.lines("configuration reloaded")] == ["other", "other", "nothing"]
 
@@ -61,7 +61,7 @@ def test_a_proved_service_may_change_its_token() -> None:
             await until(lambda: made.lines("token mismatch: the server has another"), "the complaint")
             made.client.reload(with_services(made, "echo"))
             await until(lambda: made.lines("services proved", "echo"), "the proof")
-            assert made.client.links == 1
+            assert made.client.uplink.links == 1
 
     run(main())
 
@@ -102,8 +102,8 @@ def test_a_server_that_asks_for_a_new_link_gets_one_and_streams_move_along() -> 
         async with tunnel() as made:
             visitor = await made.visit()
             await say(visitor, b"before")
-            assert made.server.homes.move(lambda _: True, "for a reason") == 1
-            await until(lambda: made.client.links == 2, "the second link")
+            assert made.server.sessions.move(lambda _: True, "for a reason") == 1
+            await until(lambda: made.client.uplink.links == 2, "the second link")
             await say(visitor, b"after")
             await leave(visitor[1])
             assert made.lines("the server says goodbye", "move", "for a reason")
@@ -121,12 +121,12 @@ def test_draining_takes_no_new_streams_and_is_over_with_the_last() -> None:
             assert made.client.drain() == made.timing.drain
             await until(lambda: not made.route(), "the server to hear of it")
             late = await made.visit()
-            await until(lambda: made.server.ports["echo"].waiting, "the late visitor to wait")
+            await until(lambda: made.server.lobbies["echo"].waiting, "the late visitor to wait")
             made.cutter.cut()
             await say(visitor, b"still served")
-            assert made.client.links == 2
+            assert made.client.uplink.links == 2
             assert not made.route(), "a link that comes back still drains"
-            assert made.server.ports["echo"].waiting == 1
+            assert made.server.lobbies["echo"].waiting == 1
             assert not made.client.quiet.is_set()
             await leave(visitor[1])
             await until(made.client.quiet.is_set, "quiet")
@@ -149,7 +149,7 @@ def test_a_drained_client_whose_last_link_is_lost_does_not_come_back() -> None:
         async with tunnel() as made:
             made.client.drain()
             made.cutter.cut()
-            await until(lambda: made.client.link is None, "the loss")
+            await until(lambda: made.client.uplink.link is None, "the loss")
             assert not made.lines("not connected")
 
     run(main())

@@ -76,10 +76,10 @@ def test_services_that_are_not_proved_are_named(capsys: pytest.CaptureFixture[st
 def test_the_server_is_not_left_waiting_for_a_probe_to_come_back() -> None:
     async def main() -> None:
         async with tunnel() as made:
-            (home,) = made.server.registry.sessions
+            (home,) = made.server.sessions.table.sessions
             assert await asyncio.to_thread(verdict, made.client.config) == 0
             await until(lambda: made.lines("session ended", "a probe"), "the end of the probe's session")
-            assert list(made.server.registry.sessions) == [home]
+            assert list(made.server.sessions.table.sessions) == [home]
             assert not made.lines("link lost")
 
     run(main())
@@ -89,7 +89,7 @@ def test_a_visitor_who_waits_for_home_is_not_led_to_a_probe() -> None:
     async def main() -> None:
         async with tunnel(up=False) as made:
             visitor = await made.visit()
-            await until(lambda: made.server.ports["echo"].waiting, "the visitor to wait")
+            await until(lambda: made.server.lobbies["echo"].waiting, "the visitor to wait")
             assert await asyncio.to_thread(verdict, made.client.config) == 0
             await until(lambda: made.lines("session ended", "a probe"), "the end of the probe's session")
             await made.client.start()

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from hushgate.config.load import examine
 
-KEYS = """server client services ssh transport websocket tls tcp noise limits certificate cert key names unknown
+KEYS = """server client access services ssh
+access_key access_keys access_verifier key key_file key_command transport websocket tls tcp noise limits
+certificate cert key names unknown
 bind_addr remote_addr local_addr token tokens token_file default_token verifier verifiers type nodelay visitor_alias
 insecure trusted_root hostname grace visitor_wait drain streams replay connections pkcs12 proxy keepalive_secs
 heartbeat_interval retry_interval""".split()
@@ -33,7 +35,9 @@ services = st.dictionaries(st.sampled_from(["ssh", "a.b", ""]), st.dictionaries(
 sections = st.builds(
     lambda table, named: {**table, "services": named}, st.dictionaries(keys, values, max_size=8), services
 )
-documents = st.fixed_dictionaries({}, optional={"server": sections, "client": sections, "unknown": values})
+documents = st.fixed_dictionaries(
+    {}, optional={"server": sections, "client": sections, "access": sections, "unknown": values}
+)
 
 
 def quoted(text: str) -> str:

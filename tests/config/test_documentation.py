@@ -16,6 +16,8 @@ SECTIONS = {
     "server.limits": '[server]\nbind_addr = "127.0.0.1:1"\nservices = {}\n[server.limits]\n',
     "client": '[client]\nremote_addr = "wss://h/"\nservices = {}\n',
     "client.services.NAME": '[client]\nremote_addr = "wss://h/"\n[client.services.NAME]\ntoken = "${TOKEN}"\n',
+    "access": '[access]\nremote_addr = "wss://h/"\nservices = {}\n',
+    "access.services.NAME": '[access]\nremote_addr = "wss://h/"\n[access.services.NAME]\nkey = "${TOKEN}"\n',
 }
 
 

@@ -78,7 +78,7 @@ def test_load_raises_with_all_problems(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "server, client: the file has neither section"),
+        ("", "the file has no section; it must hold [server], [client] or [access]"),
         ("[servr]\n", "servr: unknown key; did you mean server?"),
         ("server = 1\n", "server: must be a table, [server], not a number"),
         ("[server]\nbind_addr = 127.0.0.1:8443\n", "line 2, column "),

@@ -115,7 +115,7 @@ def test_token_file(read: Read, tmp_path: Path) -> None:
     assert tokens(loaded) == [GOOD, OTHER]
     assert loaded.files == (tmp_path / "hushgate.toml", secret)
     _, [problem] = read(client('token_file = "ssh.token"'))
-    assert "holds several tokens" in problem
+    assert "holds several; one token is proved" in problem
     secret.write_text(GOOD + "\r\n")
     secret.chmod(0o604)
     loaded, problems = read(client('token_file = "ssh.token"'))

@@ -157,4 +157,4 @@ def test_hints_and_warnings(read: Read) -> None:
     assert ["server.bind_addr: links arrive here without TLS" in hint for hint in loaded.hints] == [True, False]
     assert 'reachable on the VPS only; "0.0.0.0:2222" lets everybody in' in loaded.hints[1]
     loaded, problems = read(server("", f'[server.services.ssh]\ntoken = "{TOKEN}"\n'))
-    assert not problems and "has no bind_addr" in loaded.warnings[0]
+    assert not problems and "has neither bind_addr nor access_key" in loaded.warnings[0]

@@ -25,7 +25,7 @@ def off_by(seconds: int) -> Callable[[], int]:
 def test_a_client_whose_clock_is_off_by_an_hour_corrects_itself_and_says_so(
     seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hushgate.client.connect.time", SimpleNamespace(time_ns=off_by(seconds)))
+    monkeypatch.setattr("hushgate.uplink.connect.time", SimpleNamespace(time_ns=off_by(seconds)))
 
     async def main() -> None:
         async with tunnel() as made:
@@ -34,7 +34,7 @@ def test_a_client_whose_clock_is_off_by_an_hour_corrects_itself_and_says_so(
             visitor = await made.visit()
             await say(visitor, b"in spite of it")
             made.cutter.cut()
-            await until(lambda: made.client.links == 2, "the next link, without another look at the clock")
+            await until(lambda: made.client.uplink.links == 2, "the next link, without another look at the clock")
             await say(visitor, b"and again")
             assert len(made.lines("clock differs from the server's")) == 1
             await leave(visitor[1])
@@ -65,11 +65,11 @@ def test_a_proof_provoked_by_a_forged_date_buys_no_session_when_its_hour_has_com
             door = made.server.door.port
             assert (await send(door, heard[1])).startswith(b"HTTP/1.1 200 OK\r\n"), "not yet"
             monkeypatch.setattr("hushgate.server.app._now_ms", lambda: off_by(HOUR)() // 1_000_000)
-            before = list(made.server.registry.sessions)
+            before = list(made.server.sessions.table.sessions)
             answer = await send(door, heard[1])
             assert answer.startswith(b"HTTP/1.1 101 "), "the upgrade alone holds, as §3.3 says"
-            assert list(made.server.registry.sessions) == before
-            await until(lambda: made.server.homes.handshakes == 0, "the handshake to be given up")
+            assert list(made.server.sessions.table.sessions) == before
+            await until(lambda: made.server.sessions.handshakes == 0, "the handshake to be given up")
             assert (await send(door, heard[1])).startswith(b"HTTP/1.1 200 OK\r\n"), "once"
 
     run(main())

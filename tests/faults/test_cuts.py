@@ -19,7 +19,7 @@ def test_one_websocket_carries_every_visitor() -> None:
         async with tunnel(services={"echo": 0, "other": 0}) as made:
             visitors = [await made.visit() for _ in range(100)]
             await asyncio.gather(*(say(visitor, b"hello") for visitor in visitors))
-            assert len(made.client.streams) == made.server.streams == 100
+            assert len(made.client.uplink.streams) == made.server.streams == 100
             assert made.cutter.accepted == made.cutter.open == 1
             for _, writer in visitors:
                 await leave(writer)
@@ -68,7 +68,7 @@ def test_when_the_grace_is_over_streams_are_reset_and_everything_is_freed() -> N
             for reader, writer in visitors:
                 assert await ending(reader) == "reset"
                 await leave(writer)
-            await until(lambda: made.empty and not made.server.registry.sessions, "everything to be freed")
+            await until(lambda: made.empty and not made.server.sessions.table.sessions, "everything to be freed")
             assert made.lines("session ended", "grace")
             assert made.lines("streams ended", "did not come back")
             assert await asyncio.wait_for(knock(made), 1) == "reset", "nobody waits for a home away so long"
@@ -140,14 +140,14 @@ def test_the_session_after_a_crash_of_the_server_is_resumed_at_the_first_attempt
 def test_a_session_whose_stream_ids_are_used_up_is_replaced() -> None:
     async def main() -> None:
         async with tunnel() as made:
-            (session,) = made.server.registry.sessions
+            (session,) = made.server.sessions.table.sessions
             session.mux.next_id = STREAM_ID_MAX - 1
             last = await made.visit()
             await say(last, b"the last id")
             assert await knock(made) == "reset"
             assert await ending(last[0]) == "reset"
             await leave(last[1])
-            await until(lambda: made.client.links == 2 and made.route(), "the next session")
+            await until(lambda: made.client.uplink.links == 2 and made.route(), "the next session")
             assert made.lines("session ended", "ids are used up")
             await fresh(made)
 
@@ -162,7 +162,7 @@ def test_a_restarted_client_starts_clean() -> None:
             await made.client.stop()
             assert await ending(reader) == "reset"
             await leave(writer)
-            await until(lambda: made.empty and not made.server.registry.sessions, "the old session to end")
+            await until(lambda: made.empty and not made.server.sessions.table.sessions, "the old session to end")
             assert made.lines("session ended", "shutdown")
             made.client = type(made.client)(made.client.config)
             await made.up()

@@ -62,7 +62,7 @@ async def is_cut(made: Tunnel, standing: int) -> None:
     """Waits until the cut has happened and the server has let go of all but `standing` connections."""
     await until(lambda: not made.cutter.gate.is_set(), "the cut")
     await until(lambda: made.cutter.held == standing, "the server to close the connection")
-    assert made.server.homes.handshakes == made.server._door.strangers == 0
+    assert made.server.sessions.handshakes == made.server._door.strangers == 0
 
 
 def held() -> tuple[int, int]:
@@ -74,12 +74,12 @@ def held() -> tuple[int, int]:
 async def greet(made: Tunnel, cut: Cut | None) -> None:
     """A visitor comes, and then home, whose first attempt is cut: the visitor is served over the second."""
     visitor = await made.visit()
-    await until(lambda: made.server.ports["echo"].waiting == 1, "the visitor to wait")
+    await until(lambda: made.server.lobbies["echo"].waiting == 1, "the visitor to wait")
     made.cutter.at = cut
     made.cutter.gate.set()
     if cut:
         await is_cut(made, 0)
-        unheard_of = [session for session in made.server.registry.sessions if not session.taken_up]
+        unheard_of = [session for session in made.server.sessions.table.sessions if not session.taken_up]
         assert not any(session.mux.streams for session in unheard_of)
         made.cutter.gate.set()
     await say(visitor, _GREETING)
@@ -90,9 +90,9 @@ async def greet(made: Tunnel, cut: Cut | None) -> None:
 async def begin_anew(made: Tunnel) -> None:
     """The only session ends, and home's attempt to begin another waits."""
     made.cutter.gate.clear()
-    (session,) = made.server.registry.sessions
+    (session,) = made.server.sessions.table.sessions
     session.mux.close(Code.SHUTDOWN)
-    await until(lambda: not made.server.registry.sessions and not made.cutter.held, "the session to end")
+    await until(lambda: not made.server.sessions.table.sessions and not made.cutter.held, "the session to end")
 
 
 def test_the_login_of_a_new_session_cut_at_every_byte_serves_who_waits_over_the_next() -> None:
@@ -133,8 +133,8 @@ class Transfer:
         self._reader, self._writer = visitor
         self._notes = notes
         self._said = b""
-        (self.session,) = made.server.registry.sessions
-        (stream,) = made.client.streams.values()
+        (self.session,) = made.server.sessions.table.sessions
+        (stream,) = made.client.uplink.streams.values()
         self._muxes = (self.session.mux, stream.mux)
 
     @property
@@ -175,10 +175,13 @@ async def resume(made: Tunnel, transfer: Transfer, number: int, cut: Cut | None,
         made.cutter.gate.set()
     await transfer.arrives(text)
     attempts = 2 if cut else 1
-    await until(lambda: made.client.link and session.epoch == epoch + attempts, "the last attempt to stand")
+    await until(lambda: made.client.uplink.link and session.epoch == epoch + attempts, "the last attempt to stand")
     logins = [line["epoch"] - epoch for line in made.log[lines:] if line["event"] == "client connected"]
     assert logins == list(range(1 if logs_in else 2, attempts + 1))
-    assert list(made.server.registry.sessions) == [session] and made.server.streams == len(made.client.streams) == 1
+    assert (
+        list(made.server.sessions.table.sessions) == [session]
+        and made.server.streams == len(made.client.uplink.streams) == 1
+    )
 
 
 def test_a_resume_cut_at_every_byte_fences_no_link_before_login_and_loses_nothing() -> None:
@@ -186,7 +189,7 @@ def test_a_resume_cut_at_every_byte_fences_no_link_before_login_and_loses_nothin
         notes = Notes()
         async with tunnel(handler=notes) as made:
             visitor = await made.visit()
-            await until(lambda: made.client.streams and made.service.visits, "the stream")
+            await until(lambda: made.client.uplink.streams and made.service.visits, "the stream")
             transfer = Transfer(made, visitor, notes)
             await until(lambda: transfer.acknowledged, "nothing but what is said now to be in flight")
             await resume(made, transfer, 0, None, logs_in=True)

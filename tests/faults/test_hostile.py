@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hushgate.client.app import derive
-from hushgate.client.connect import Clock, connect
 from hushgate.protocol import frames
 from hushgate.protocol.frames import COUNTED, HEADER, Code, Open, Type
 from hushgate.protocol.hello import Attach
 from hushgate.protocol.limits import WINDOW_MAX
 from hushgate.transports.base import Pipe
+from hushgate.uplink.connect import Clock, connect
 from tests.aio import run
 from tests.faults.test_impostors import carrying
 from tests.tunnel import Service, Tunnel, client_config, leave, tunnel, until
@@ -126,7 +126,7 @@ def test_a_breach_ends_the_session_with_its_reason_and_no_other(name: str) -> No
             await until(lambda: made.lines("session ended", reason), f"the reason {reason!r} in the log")
             await until(lambda: peer.over, "the end of its connection")
             assert len(made.lines("session ended")) == 1
-            assert len(made.server.registry.sessions) == 1
+            assert len(made.server.sessions.table.sessions) == 1
             assert b"\x0c" in peer.heard, "a GOAWAY tells it why"
 
     run(main())
@@ -138,7 +138,7 @@ def test_noise_behind_a_login_ends_the_session_and_no_other(seed: int) -> None:
         async with rogue() as (made, peer):
             peer.say(frames.start(0), random.Random(seed).randbytes(200_000))
             await until(lambda: made.lines("session ended"), "a line in the log")
-            assert len(made.server.registry.sessions) == 1
+            assert len(made.server.sessions.table.sessions) == 1
 
     run(main())
 
@@ -203,6 +203,6 @@ def test_more_data_than_credit_costs_that_visitor_alone() -> None:
             peer.say(*[data] * (2 * WINDOW_MAX // 60_000))
             await until(lambda: frames.reset(2, Code.FLOW, "more data than credit") in peer.heard, "the reset")
             await leave(visitor)
-            assert len(made.server.registry.sessions) == 2
+            assert len(made.server.sessions.table.sessions) == 2
 
     run(main())

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hushgate.client.app import derive
-from hushgate.client.connect import Clock, Connected, connect
-from hushgate.client.dial import dial
 from hushgate.errors import UnreachableError
 from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.hello import Attach, Dialler, Resume
 from hushgate.server.app import Server
 from hushgate.server.session import Session
+from hushgate.uplink.connect import Clock, Connected, connect
+from hushgate.uplink.dial import dial
 from tests.aio import run
 from tests.tunnel import Service, Tunnel, client_config, leave, say, server_config, tunnel, until
 
@@ -33,7 +33,7 @@ async def send(port: int, data: bytes) -> bytes:
 
 
 def session_of(made: Tunnel) -> Session:
-    (session,) = made.server.registry.sessions
+    (session,) = made.server.sessions.table.sessions
     return session
 
 
@@ -76,7 +76,7 @@ def test_a_captured_login_buys_nothing_from_another_server_with_the_same_tokens(
         async with tunnel() as made:
             answer = await send(other.door.port, made.cutter.said)
             assert answer.startswith(b"HTTP/1.1 101 "), "the upgrade proof holds there"
-            assert not other.registry.sessions
+            assert not other.sessions.table.sessions
             assert made.lines("login answered", "denied")
         await other.stop()
 
@@ -169,7 +169,7 @@ def test_a_client_that_is_silent_after_the_101_is_dropped(monkeypatch: pytest.Mo
             dialler = Dialler(derive(config), "127.0.0.1", os.urandom(16), Clock().now_ms(), os.urandom)
             pipe = await dial(config, None, dialler.upgrade)
             await until(lambda: made.lines("handshake timed out"), "a line in the log")
-            assert len(made.server.registry.sessions) == 1
+            assert len(made.server.sessions.table.sessions) == 1
             pipe.abort("done")
 
     run(main())
@@ -177,7 +177,7 @@ def test_a_client_that_is_silent_after_the_101_is_dropped(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 101 Switching"])
 def test_a_server_that_never_finishes_its_answer_is_given_up(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hushgate.client.dial.HANDSHAKE_WAIT", 0.2)
+    monkeypatch.setattr("hushgate.uplink.dial.HANDSHAKE_WAIT", 0.2)
 
     async def main() -> None:
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hushgate.client.app import Client
 from hushgate.config.model import ServerConfig
 from hushgate.protocol.hello import Status
-from hushgate.server.registry import Registry
+from hushgate.server.app import Server
 from tests.aio import run
 from tests.tunnel import QUICK, Service, Tunnel, ending, knock, leave, say, server_config, token, tunnel, until
 
@@ -30,7 +30,7 @@ def test_one_wrong_and_one_unknown_service_leave_the_others_alone_and_both_logs_
                 made.home({"echo": port, "other": port, "ghost": port}, {"other": token("other", "wrong")})
             )
             await made.up()
-            assert made.client.statuses == {"echo": Status.OK, "other": Status.MISMATCH, "ghost": Status.UNKNOWN}
+            assert made.client.uplink.statuses == {"echo": Status.OK, "other": Status.MISMATCH, "ghost": Status.UNKNOWN}
             await served(made)
             assert len(made.lines("server has another token", "other")) == 1
             assert len(made.lines("no such service in its file", "ghost")) == 1
@@ -49,9 +49,9 @@ def test_without_any_valid_token_the_client_lists_the_causes_and_the_server_logs
             (line,) = made.lines("login refused")
             assert line["reason"] == "unknown token"
             assert line["peer"].startswith("127.0.0.1:")
-            for cause in ("tokens", "path", "host", "clocks"):
+            for cause in ("token", "path", "host", "clocks"):
                 assert made.lines("not connected", cause)
-            assert made.client.link is None
+            assert made.client.uplink.link is None
             made.client.reload(made.home({"echo": made.service.port}))
             await until(made.route, "the link, soon after the file was put right", 2)
 
@@ -70,7 +70,7 @@ def test_a_removed_token_ends_its_streams_within_a_second_and_no_others() -> Non
             made.server.reload(without(made.server.config, "other"))
             assert await ending(lost[0]) == "reset"
             assert time.monotonic() - start < 1
-            await until(lambda: made.client.statuses["other"] is Status.UNKNOWN, "the client to hear of it")
+            await until(lambda: made.client.uplink.statuses["other"] is Status.UNKNOWN, "the client to hear of it")
             await say(kept, b"still here")
             for _, writer in (kept, lost):
                 await leave(writer)
@@ -108,7 +108,7 @@ def test_a_service_that_the_server_learns_of_later_is_served_without_a_new_link(
     async def main() -> None:
         async with tunnel() as made:
             made.client.reload(made.home({"echo": made.service.port, "late": made.service.port}))
-            await until(lambda: made.client.statuses.get("late") is Status.UNKNOWN, "the answer")
+            await until(lambda: made.client.uplink.statuses.get("late") is Status.UNKNOWN, "the answer")
             late = server_config({"late": 0}).services
             made.server.reload(replace(made.server.config, services={**made.server.config.services, **late}))
             await served(made, "late")
@@ -146,10 +146,10 @@ def test_services_that_change_places_get_each_others_port() -> None:
     run(main())
 
 
-def newest(registry: Registry, homes: int) -> bool:
+def newest(server: Server, homes: int) -> bool:
     """Whether visitors are led to the last of so many homes."""
-    sessions = list(registry.sessions)
-    return len(sessions) == homes and registry.find("echo") is sessions[-1] and sessions[-1].up
+    sessions = list(server.sessions.table.sessions)
+    return len(sessions) == homes and server.registry.find("echo") is sessions[-1] and sessions[-1].up
 
 
 def test_of_two_homes_with_one_token_the_newest_wins_until_they_fight() -> None:
@@ -159,10 +159,10 @@ def test_of_two_homes_with_one_token_the_newest_wins_until_they_fight() -> None:
             for _ in range(3):
                 homes.append(Client(made.client.config))
                 await homes[-1].start()
-                await until(lambda: newest(made.server.registry, len(homes)), "the newer home")
+                await until(lambda: newest(made.server, len(homes)), "the newer home")
                 running = await made.visit()
                 await say(running, b"hello")
-                assert [len(home.streams) for home in homes] == [0] * (len(homes) - 1) + [1]
+                assert [len(home.uplink.streams) for home in homes] == [0] * (len(homes) - 1) + [1]
                 await leave(running[1])
                 await until(lambda: made.server.streams == 0, "the stream to end")
             assert len(made.lines("another home took the service over")) == 3
@@ -173,7 +173,7 @@ def test_of_two_homes_with_one_token_the_newest_wins_until_they_fight() -> None:
             await served(made)
             for home in reversed(homes[1:]):
                 await home.stop()
-            await until(lambda: len(made.server.registry.sessions) == 1, "the first home alone")
+            await until(lambda: len(made.server.sessions.table.sessions) == 1, "the first home alone")
             await served(made)
 
     run(main())

@@ -44,13 +44,13 @@ async def scene(who: str) -> AsyncIterator[Scene]:
 
     async with tunnel(handler=hold) as made:
         visitor = await made.visit()
-        await until(lambda: visits and made.client.streams, "the visit")
-        (session,) = made.server.registry.sessions
+        await until(lambda: visits and made.client.uplink.streams, "the visit")
+        (session,) = made.server.sessions.table.sessions
         if who == "visitor":
             (stream,) = session.mux.streams.values()
             yield Scene(made, visitor, visits[0], stream)
         else:
-            (stream,) = made.client.streams.values()
+            (stream,) = made.client.uplink.streams.values()
             yield Scene(made, visits[0], visitor, stream)
         visits[0][1].transport.abort()
         await leave(visitor[1])
@@ -88,7 +88,7 @@ def test_while_the_link_is_away_a_reset_is_noticed(who: str, said: bytes) -> Non
         async with scene(who) as made:
             made.tunnel.cutter.refusing = True
             made.tunnel.cutter.cut()
-            await until(lambda: not made.tunnel.route() and not made.tunnel.client.link, "the link to be gone")
+            await until(lambda: not made.tunnel.route() and not made.tunnel.client.uplink.link, "the link to be gone")
             made.dying[1].write(said)
             made.reset()
             await until(lambda: made.stream.id not in made.stream.mux.streams, "the dead end to be freed", 4.0)

@@ -27,7 +27,7 @@ def test_visitors_wait_for_home_up_to_the_limits_and_are_served_when_it_returns(
             made.cutter.cut()
             await until(lambda: not made.route(), "the link to be gone")
             visitors = [await made.visit() for _ in range(6)]
-            await until(lambda: made.server.ports["echo"].waiting == 6, "visitors in the waiting room")
+            await until(lambda: made.server.lobbies["echo"].waiting == 6, "visitors in the waiting room")
             assert await knock(made) == "reset", "one too many"
             made.cutter.refusing = False
             await asyncio.gather(*(say(visitor, b"patience") for visitor in visitors))
@@ -42,7 +42,7 @@ def test_one_address_takes_eight_places_at_most() -> None:
     async def main() -> None:
         async with tunnel(up=False) as made:
             visitors = [await made.visit() for _ in range(8)]
-            await until(lambda: made.server.ports["echo"].waiting == 8, "visitors in the waiting room")
+            await until(lambda: made.server.lobbies["echo"].waiting == 8, "visitors in the waiting room")
             assert await knock(made) == "reset"
             for _, writer in visitors:
                 await leave(writer)
@@ -56,7 +56,7 @@ def test_a_visitor_whose_patience_is_over_is_closed_in_order() -> None:
             start = time.monotonic()
             assert await knock(made) == "closed"
             assert 0.2 <= time.monotonic() - start < 2
-            assert made.server.ports["echo"].waiting == 0
+            assert made.server.lobbies["echo"].waiting == 0
 
     run(main())
 
@@ -67,7 +67,7 @@ def test_visitors_who_gave_up_leave_their_places_to_others() -> None:
         async with tunnel(limits=limits, up=False) as made:
             for _ in range(10):
                 _, writer = await made.visit()
-                await until(lambda: made.server.ports["echo"].waiting >= 1, "the visitor")
+                await until(lambda: made.server.lobbies["echo"].waiting >= 1, "the visitor")
                 reset_on_close(writer.get_extra_info("socket"))
                 await leave(writer)
             visitor = await made.visit()
@@ -113,7 +113,7 @@ def test_one_visitor_who_never_reads_neither_stops_nor_slows_anybody_else() -> N
             sock.setblocking(False)
             await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", made.port()))
             sock.send(b"pour")
-            (session,) = made.server.registry.sessions
+            (session,) = made.server.sessions.table.sessions
             await until(lambda: any(stream.backlog for stream in session.mux.streams.values()), "unread bytes")
             beside = min([await fifty() for _ in range(3)])
             assert beside < 1.5 * alone

@@ -16,6 +16,7 @@ from hushgate.protocol.frames import Code, GoAway, Open, Type
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 from hushgate.transports.memory import MemoryPipe, memory_pair
+from tests.protocol.pair import Memory
 
 
 class Side:
@@ -58,6 +59,21 @@ class Side:
 
     def goaway(self, away: GoAway) -> None:
         self.away.append(away)
+
+
+class Voice(Memory):
+    """An endpoint in memory on a running link: what it is to say leaves without further ado."""
+
+    def take(self, n: int) -> bytes | None:
+        data = super().take(n)
+        if data and len(data) < n and self.ends:
+            asyncio.get_running_loop().call_soon(self.stream.ready)
+        return data
+
+    def say(self, data: bytes, *, ends: bool = False) -> None:
+        self.out += data
+        self.ends = ends
+        self.stream.ready()
 
 
 @dataclass

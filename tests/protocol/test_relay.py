@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -44,14 +45,48 @@ class Steps(Pair):
         return used
 
 
+class Eager(Steps):
+    """Sends as soon as a mux says that it has something, unless that is busy, as a link does (link.link)."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.busy: set[int] = set()
+        super().__init__(seed)
+        for side, mux in enumerate(self.muxes):
+            mux.outbox.wake = partial(self._wake, side)
+
+    def _wake(self, side: int) -> None:
+        if side not in self.busy:
+            self.load(side)
+
+    def attach(self) -> None:
+        self.busy = {0, 1}
+        super().attach()
+        self.busy = set()
+
+    def load(self, side: int) -> None:
+        self.busy.add(side)
+        super().load(side)
+        self.busy.discard(side)
+
+    def step(self, side: int, budget: int | None = None) -> int:
+        self.load(side)
+        self.busy.add(1 - side)
+        used = super().step(side, budget)
+        self.busy.discard(1 - side)
+        return used
+
+
+both_kinds = pytest.mark.parametrize("kind", [Steps, Eager])
+
+
 class Chain:
     """laptop ─ first ─ relay ─ second ─ home. After step `restart` of either session the relay is replaced by a
     successor of it, after which both sessions go on over new links; with `whole`, the two ends are replaced, too."""
 
-    def __init__(self, restart: int = 0, *, whole: bool = False) -> None:
+    def __init__(self, restart: int = 0, *, whole: bool = False, kind: type[Steps] = Steps) -> None:
         self.steps = 0
         self._restart, self._whole = restart, whole
-        self.first, self.second = Steps(), Steps(1)
+        self.first, self.second = kind(), kind(1)
         for pair in (self.first, self.second):
             pair.stepped = self._stepped
         self.middle = Middle(self.second)
@@ -120,15 +155,16 @@ def offsets_of(whole: Chain) -> list[list[Cut]]:
     ]
 
 
-def test_each_link_cut_on_its_own() -> None:
-    offsets = offsets_of(play())
+@both_kinds
+def test_each_link_cut_on_its_own(kind: type[Steps]) -> None:
+    offsets = offsets_of(play(chain=Chain(kind=kind)))
     rng = random.Random(7)
     for cut in offsets[0][:: max(1, len(offsets[0]) // 60)]:
-        play([cut])
+        play([cut], chain=Chain(kind=kind))
     for cut in offsets[1][:: max(1, len(offsets[1]) // 60)]:
-        play([], [cut])
+        play([], [cut], Chain(kind=kind))
     for _ in range(150):
-        play([rng.choice(offsets[0])], [rng.choice(offsets[1]), (0, rng.randrange(200))])
+        play([rng.choice(offsets[0])], [rng.choice(offsets[1]), (0, rng.randrange(200))], Chain(kind=kind))
 
 
 def test_the_relay_replaced_between_any_two_steps_while_both_links_are_cut() -> None:
@@ -143,8 +179,9 @@ def test_the_relay_replaced_between_any_two_steps_while_both_links_are_cut() -> 
             play([rng.choice(offsets[0])], [rng.choice(offsets[1])], Chain(step, whole=all_of_it))
 
 
-def test_a_slow_reader_at_the_end_holds_back_the_source_at_the_beginning() -> None:
-    chain = Chain()
+@both_kinds
+def test_a_slow_reader_at_the_end_holds_back_the_source_at_the_beginning(kind: type[Steps]) -> None:
+    chain = Chain(kind=kind)
     chain.home.room = 0
     near = chain.first.open(pattern(1_000_000))
     chain.pump()
@@ -157,8 +194,9 @@ def test_a_slow_reader_at_the_end_holds_back_the_source_at_the_beginning() -> No
     assert far.got == pattern(1_000_000) and far.finished == 1
 
 
-def test_half_close_passes_both_ways_on_its_own() -> None:
-    chain = Chain()
+@both_kinds
+def test_half_close_passes_both_ways_on_its_own(kind: type[Steps]) -> None:
+    chain = Chain(kind=kind)
     chain.home.ends = False
     near = chain.first.open(b"question")
     chain.pump()

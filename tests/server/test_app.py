@@ -135,7 +135,7 @@ def test_a_reloaded_nginx_moves_the_links_that_come_through_it() -> None:
     async def main() -> None:
         async with tunnel() as made:
             made.server._nginx_reloaded()
-            await until(lambda: made.client.links == 2, "the move")
+            await until(lambda: made.client.uplink.links == 2, "the move")
             assert [line["clients"] for line in made.lines("nginx was reloaded")] == [1]
 
     run(main())

@@ -11,7 +11,6 @@ from hushgate.protocol.frames import Type, frame, ping
 from hushgate.protocol.hello import Acceptor, Login
 from hushgate.protocol.limits import HANDSHAKE_WAIT
 from hushgate.server.login import Handshake
-from hushgate.transports.base import Pipe
 from hushgate.transports.memory import MemoryPipe, memory_pair
 from tests.aio import run
 from tests.logs import capture_logs
@@ -49,18 +48,18 @@ class Scene:
         self.judged: list[Login] = []
         self.done: list[Handshake] = []
         self.pipe: MemoryPipe
-        self.pipe, theirs = memory_pair()
+        self.pipe, self.theirs = memory_pair()
         self.pipe.switch(self.home)
         acceptor = cast(Acceptor, SimpleNamespace(challenge=lambda: CHALLENGE))
-        Handshake(theirs, acceptor, self._understand, self, self.done.append).start()
+        Handshake(self.theirs, acceptor, self._understand, self.judge, self.done.append).start()
 
     def _understand(self, payload: memoryview) -> Login | None:
         self.payload += payload
         return LOGIN if self.payload.endswith(b".") else None
 
-    def judge(self, pipe: Pipe, acceptor: Acceptor, login: Login) -> None:
+    def judge(self, login: Login) -> None:
         self.judged.append(login)
-        pipe.switch(self.next)
+        self.theirs.switch(self.next)
 
     def say(self, *messages: bytes) -> None:
         for message in messages:

@@ -8,9 +8,9 @@ from hushgate.config.model import Limits
 from hushgate.link.link import Link
 from hushgate.protocol.credit import Buffered
 from hushgate.protocol.hello import Attach, Login, Status
-from hushgate.protocol.limits import REPLAY_DETACHED_LIMIT
 from hushgate.server.registry import Registry
-from hushgate.server.session import Keeper, Session
+from hushgate.server.session import Keeper, Party, Session
+from hushgate.server.table import SessionTable
 from tests.aio import run
 
 IDS = {"ssh": b"s" * 16, "ollama": b"o" * 16}
@@ -31,11 +31,13 @@ class House:
 
     def __init__(self, grace: float = 60.0) -> None:
         self.made = 0
-        self.registry = Registry(self._create, 1000.0, grace)
+        self.up: list[str] = []
+        self.registry = Registry(1000.0, self.up.append)
+        self.table = SessionTable(self._create, grace)
 
-    def _create(self, login: Login) -> Session:
+    def _create(self, login: Login, party: Party) -> Session:
         self.made += 1
-        return Session(bytes([self.made]) * 16, login, cast(Keeper, None), Buffered(), Limits())
+        return Session(bytes([self.made]) * 16, login, party, cast(Keeper, None), Buffered(), Limits())
 
     def login(
         self, instance: bytes = b"A", session: Session | None = None, epoch: int = 1, now: float = 1000.0, *names: str
@@ -44,11 +46,11 @@ class House:
         asked = Login(
             1, session.id if session else None, epoch, 0, 65536, instance * 16, dict.fromkeys(services, Status.OK)
         )
-        decision = self.registry.login(asked, services, now)
+        decision = self.table.login(asked, self.registry, services, now)
         if decision.session:
             decision.session.link = cast(Link, Fenced())
             decision.session.taken_up = True
-            self.registry.announce(decision.session)
+            self.table.linked(decision.session)
         return decision.attach, decision.session
 
 
@@ -67,58 +69,13 @@ def test_a_new_home_is_found_and_away_counts_from_its_loss() -> None:
         attach, session = house.login()
         assert session is not None
         assert (attach, house.registry.find("ssh"), house.registry.away("ssh", 1010.0)) == (Attach.NEW, session, 0.0)
-        house.registry.detach(session, 1020.0)
+        house.table.detach(session, 1020.0)
         assert house.registry.find("ssh") is session
         assert house.registry.away("ssh", 1025.0) == 5.0
-        assert house.registry.expire(1079.0) == []
-        assert [ended for ended, _ in house.registry.expire(1080.0)] == [session]
+        assert house.table.expire(1079.0) == []
+        assert [ended for ended, _ in house.table.expire(1080.0)] == [session]
         assert house.registry.find("ssh") is None
         assert house.registry.away("ssh", 1081.0) == 61.0
-
-    in_loop(test)
-
-
-def test_a_session_is_resumed_with_a_higher_epoch_only_and_its_older_link_fenced() -> None:
-    def test(house: House) -> None:
-        _, session = house.login()
-        assert session is not None
-        link = cast(Fenced, session.link)
-        assert house.login(session=session, epoch=1)[0] is Attach.STALE
-        assert not link.fenced
-        assert house.login(session=session, epoch=3) == (Attach.RESUMED, session)
-        assert link.fenced
-        assert house.login(session=session, epoch=2)[0] is Attach.STALE
-        house.registry.remove(session, 1000.0)
-        assert house.login(session=session, epoch=4)[0] is Attach.UNKNOWN
-
-    in_loop(test)
-
-
-def test_a_session_that_its_client_never_took_up_is_no_route_and_goes_when_the_client_begins_another() -> None:
-    def test(house: House) -> None:
-        _, served = house.login(b"B")
-        _, lost = house.login(b"A")
-        _, elsewhere = house.login(b"A", None, 1, 1000.0, "ollama")
-        assert served is not None and lost is not None and elsewhere is not None
-        lost.taken_up = elsewhere.taken_up = False
-        link = cast(Fenced, lost.link)
-        assert house.registry.find("ssh") is served
-        attach, session = house.login(b"A", now=1001.0)
-        assert (attach, house.registry.find("ssh"), link.fenced, lost.link) == (Attach.NEW, session, True, None)
-        assert list(house.registry.sessions) == [served, elsewhere, session]
-        assert house.login(b"A", now=1002.0)[1] is not session
-        assert session in house.registry.sessions, "one that was taken up stays beside it"
-
-    in_loop(test)
-
-
-def test_services_that_are_not_proved_again_are_lost_and_none_proved_is_denied() -> None:
-    def test(house: House) -> None:
-        _, session = house.login(b"A", None, 1, 1000.0, "ssh", "ollama")
-        assert session is not None
-        assert house.login(b"A", session, 2, 1000.0, "ssh") == (Attach.RESUMED, session)
-        assert set(session.services) == {"ssh"}
-        assert house.login(b"A", session, 3, 1000.0, "ollama")[0] is Attach.DENIED
 
     in_loop(test)
 
@@ -132,7 +89,7 @@ def test_the_newest_home_wins_and_the_older_follows_when_it_goes() -> None:
         assert second is not None
         house.registry.claim(first, {"ssh": IDS["ssh"]}, 1001.0)
         assert house.registry.find("ssh") is second, "proving again takes nothing over"
-        house.registry.detach(second, 1002.0)
+        house.table.detach(second, 1002.0)
         assert house.registry.find("ssh") is first
         assert house.registry.away("ssh", 1003.0) == 0.0
 
@@ -148,24 +105,6 @@ def test_homes_that_fight_are_damped_for_a_minute() -> None:
     in_loop(test)
 
 
-def test_detached_sessions_that_together_keep_too_much_for_replay_end_the_oldest_first() -> None:
-    def test(house: House) -> None:
-        sessions = []
-        for number, name in enumerate(("ssh", "ollama")):
-            _, session = house.login(bytes([65 + number]), None, 1, 1000.0, name)
-            assert session is not None
-            session.mux.outbox.replay.kept = REPLAY_DETACHED_LIMIT // 2 + 1
-            sessions.append(session)
-        house.registry.detach(sessions[1], 1001.0)
-        assert house.registry.expire(1002.0) == []
-        house.registry.detach(sessions[0], 1002.0)
-        assert house.registry.expire(1003.0) == [(sessions[1], "detached sessions keep too much")]
-        assert list(house.registry.sessions) == [sessions[0]]
-        assert house.registry.expire(1004.0) == []
-
-    in_loop(test)
-
-
 def test_a_draining_session_is_away_from_then_on() -> None:
     def test(house: House) -> None:
         _, session = house.login()
@@ -173,14 +112,5 @@ def test_a_draining_session_is_away_from_then_on() -> None:
         session.draining = True
         house.registry.rest(session, 1030.0)
         assert house.registry.away("ssh", 1031.0) == 1.0
-
-    in_loop(test)
-
-
-def test_revoked_tokens() -> None:
-    def test(house: House) -> None:
-        _, session = house.login(b"A", None, 1, 1000.0, "ssh", "ollama")
-        assert session is not None
-        assert house.registry.revoked(session, lambda key: key == IDS["ssh"]) == {"ollama"}
 
     in_loop(test)

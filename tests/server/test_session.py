@@ -14,6 +14,7 @@ from hushgate.protocol.credit import Buffered
 from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import Login
 from hushgate.protocol.mux import Mux
+from hushgate.server.registry import Registry
 from hushgate.server.session import Session
 from tests.aio import run
 
@@ -44,7 +45,7 @@ def session(test: Callable[[Session, Heard], None], limits: Limits | None = None
     async def main() -> None:
         await asyncio.sleep(0)
         heard = Heard()
-        test(Session(SECRET, LOGIN, heard, Buffered(), limits or Limits()), heard)
+        test(Session(SECRET, LOGIN, Registry(0.0, heard.words.append), heard, Buffered(), limits or Limits()), heard)
 
     run(main())
 
@@ -59,7 +60,7 @@ def test_it_is_up_once_taken_up_with_a_link_unless_it_drains_and_its_name_is_no_
         made.link = None
         assert not made.up
         made.link = cast(Link, object())
-        assert (made.name, repr(made)) == (b"inst".hex(), f"<Session {b'inst'.hex()} up epoch=3 streams=0>")
+        assert (made.name, repr(made)) == (b"inst".hex(), f"<Session client {b'inst'.hex()} up epoch=3 streams=0>")
         assert SECRET.hex() not in repr(made)
         assert SECRET.decode() not in repr(made)
         for mode in (Mode.DRAIN, Mode.DRAIN, Mode.MOVE):

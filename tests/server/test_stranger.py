@@ -22,7 +22,7 @@ FAST = DoorTiming(silent=0.4, keepalive=0.7, linger=0.3, linger_total=0.8)
 
 def closed(timing: DoorTiming | None = None, tls: TlsServer | None = None) -> Door:
     """A door that lets nobody in."""
-    return Door(Address("127.0.0.1", 0), tls, lambda _blob: "no", lambda _pipe, _admission: None, timing=timing)
+    return Door(Address("127.0.0.1", 0), tls, lambda _blob: "no", lambda *_: None, timing=timing)
 
 
 def all_of(port: int, probes: dict[str, bytes], trust: Path | None, wait: float = 0.3) -> dict[str, Seen]:

@@ -19,12 +19,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.utils import accept_key
 
-from hushgate.client.dial import dial
 from hushgate.config.model import ClientConfig, Remote
 from hushgate.tasks import Tasks
 from hushgate.transports import tcp
 from hushgate.transports.base import Pipe
 from hushgate.transports.ws import WebSocketPipe
+from hushgate.uplink.dial import dial
 from tests.aio import run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]

@@ -39,6 +39,8 @@ def summary(loaded: "Loaded") -> str:
         parts.append(f"server on {loaded.server.bind} {how} for {_names(loaded.server.services)}")
     if loaded.client is not None:
         parts.append(f"client of {loaded.client.remote} for {_names(loaded.client.services)}")
+    if loaded.access is not None:
+        parts.append(f"access through {loaded.access.remote} to {_names(loaded.access.services)}")
     return "; ".join(parts)
 
 

@@ -5,19 +5,22 @@ from pathlib import Path
 
 import click
 
-from hushgate.cli import client, server
+from hushgate.cli import access, client, server
 from hushgate.cli.options import file_argument, log_level_option
 
 
 def run(file: Path, log_level: str) -> int:
+    from hushgate.cli.run import held
     from hushgate.config.load import load
 
-    loaded = load(file, os.environ)
-    if loaded.server is not None and loaded.client is not None:
-        from hushgate.cli.both import run_both
+    sections = held(load(file, os.environ))
+    if len(sections) > 1:
+        from hushgate.cli.several import run_all
 
-        return run_both(file, log_level)
-    return server.run(file, log_level) if loaded.server is not None else client.run(file, log_level, probe=False)
+        return run_all(file, sections, log_level)
+    if sections == ["client"]:
+        return client.run(file, log_level, probe=False)
+    return server.run(file, log_level) if sections == ["server"] else access.run(file, log_level)
 
 
 @click.command("run")
@@ -26,6 +29,6 @@ def run(file: Path, log_level: str) -> int:
 def command(file: Path, log_level: str) -> int:
     """Run what FILE holds; the same as `hushgate FILE`.
 
-    A file with [server] and [client] runs both, each as a process of its own.
+    A file with several of [server], [client] and [access] runs them all, each as a process of its own.
     """
     return run(file, log_level)

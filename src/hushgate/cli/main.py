@@ -13,19 +13,20 @@ import click
 from click.shell_completion import CompletionItem
 
 from hushgate import __version__
-from hushgate.cli import check, client, completion, file, server, token
+from hushgate.cli import access, check, client, completion, connect, file, server, token
 from hushgate.errors import SystemFault, UserError
 
 HELP = """\
 Reach services at home from everywhere, through a small server of your own.
 
 The server runs on the machine with a public address, the client at home; one WebSocket between them carries every
-service, and whoever holds no token sees an ordinary web site.
+service, and whoever holds no token sees an ordinary web site. A laptop comes to the same door with access keys.
 
 \b
 On the VPS      hushgate server server.toml
 At home         hushgate client client.toml
-Either of them  hushgate FILE             (runs what the file holds)
+On a laptop     hushgate access access.toml   (or ssh over hushgate connect)
+Each of them  hushgate FILE             (runs what the file holds)
 
 \b
 First steps:
@@ -41,13 +42,15 @@ Exit codes:
   1  something else went wrong
   2  the configuration or the command line is wrong
   3  authentication: the server let us in for no service
-  4  the server cannot be reached
+  4  the server cannot be reached, or home is offline
   5  this machine: port in use, certificate unreadable, disk full
 """
 
 COMMANDS: tuple[click.Command, ...] = (
     server.command,
     client.command,
+    access.command,
+    connect.command,
     check.command,
     token.command,
     completion.command,

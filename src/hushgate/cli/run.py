@@ -10,7 +10,13 @@ from hushgate.config.load import load
 from hushgate.config.model import Loaded
 from hushgate.errors import ConfigError
 
-Section = Literal["server", "client"]
+Section = Literal["server", "client", "access"]
+SECTIONS: tuple[Section, ...] = ("server", "client", "access")
+
+
+def held(loaded: Loaded) -> list[Section]:
+    """The sections that the file has, at least one."""
+    return [section for section in SECTIONS if getattr(loaded, section) is not None]
 
 
 def prepare(path: Path, section: Section, log_level: str) -> Loaded:
@@ -19,7 +25,7 @@ def prepare(path: Path, section: Section, log_level: str) -> Loaded:
 
     loaded = load(path, os.environ)
     if getattr(loaded, section) is None:
-        other = "client" if section == "server" else "server"
+        other = held(loaded)[0]
         raise ConfigError([f"{path}: {section}: there is no such section, but [{other}]; run: hushgate {other} {path}"])
     journal = writes_to_journal(sys.stderr, os.environ)
     configure(log_level, sys.stderr, journal=journal, colours=not journal and wants_colours(sys.stderr, os.environ))

@@ -17,7 +17,7 @@ def run_new(number: int) -> int:
     return 0
 
 
-def run_verifier(service: str) -> int:
+def run_verifier(service: str, access: bool) -> int:
     """Raises ConfigError for a token or a name that cannot serve."""
     from hushgate.config.secrets import refusal
     from hushgate.config.shared import SERVICE_NAME_RULE, is_service_name
@@ -34,7 +34,7 @@ def run_verifier(service: str) -> int:
         raise ConfigError([f"standard input: token: {reason}"])
     if len(token) < WEAK_TOKEN:
         click.echo(f"warning: shorter than {WEAK_TOKEN} characters, so it may be guessed", err=True)
-    click.echo(derive_keys(token, service, Role.CLIENT).verifier().text())
+    click.echo(derive_keys(token, service, Role.ACCESS if access else Role.CLIENT).verifier().text())
     return 0
 
 
@@ -55,7 +55,8 @@ def new(number: int) -> int:
 
 @command.command("verifier")
 @click.argument("service")
-def verifier(service: str) -> int:
+@click.option("--access", is_flag=True, help="For an access key: the line is `access_verifier`.")
+def verifier(service: str, access: bool) -> int:
     """Print the verifier of SERVICE for a token.
 
     The token is read from standard input. `verifier = "…"` may stand in server.toml in place of `token`: who steals
@@ -65,4 +66,4 @@ def verifier(service: str) -> int:
     Example:
       hushgate token verifier ssh < token.txt
     """
-    return run_verifier(service)
+    return run_verifier(service, access)

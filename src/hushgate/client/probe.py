@@ -3,14 +3,15 @@
 import os
 import socket
 
-from hushgate.client.app import derive, tls_context
-from hushgate.client.connect import Clock, connect
+from hushgate.client.app import derive
 from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, UnreachableError
 from hushgate.ops.program import run as run_program
 from hushgate.protocol import frames
 from hushgate.protocol.frames import Code, GoAway, Mode
 from hushgate.protocol.hello import Status
+from hushgate.uplink.connect import Clock, connect
+from hushgate.uplink.uplink import tls_context
 
 _WORDS = {
     Status.OK: "ok",

@@ -3,18 +3,11 @@
 from pathlib import Path
 
 from hushgate.config import values
-from hushgate.config.model import Address, ClientConfig, ClientService, Remote, Scheme, Secret
-from hushgate.config.secrets import Tokens
-from hushgate.config.shared import (
-    existing_file,
-    ignored_seconds,
-    is_placeholder,
-    read_services,
-    read_timing,
-    read_type,
-)
+from hushgate.config.model import Address, ClientConfig, ClientService, Secret
+from hushgate.config.secrets import Tokens, missing_token
+from hushgate.config.shared import ignored_seconds, read_services, read_type
 from hushgate.config.table import Table
-from hushgate.config.transport import Transport, read_transport
+from hushgate.config.uplink import read_uplink
 
 _NOWHERE = Address("", 0)
 _UNKNOWN = Secret("")
@@ -22,78 +15,40 @@ _UNKNOWN = Secret("")
 
 def read_client(section: Table, tokens: Tokens, base: Path, platform: str) -> ClientConfig:
     """What the section means; worth something only when the report has no problem. `platform` is sys.platform."""
-    transport = read_transport(section, "client")
-    remote = _remote(section, transport)
+    uplink = read_uplink(section, base)
     fallback = tokens.default(section)
     ignored_seconds(section, "heartbeat_timeout", "retry_interval")
     config = ClientConfig(
-        remote=remote,
+        remote=uplink.remote,
         services={
-            name: _service(name, table, tokens, fallback, transport, platform)
+            name: _service(name, table, tokens, fallback, uplink.transport.tcp.nodelay, platform)
             for name, table in read_services(section).items()
         },
-        trusted_root=_trusted_root(section, transport, base),
-        hostname=transport.hostname,
-        timing=read_timing(section),
-        tcp=transport.tcp,
+        trusted_root=uplink.trusted_root,
+        hostname=uplink.transport.hostname,
+        timing=uplink.timing,
+        tcp=uplink.transport.tcp,
     )
     section.done()
     return config
 
 
-def _remote(section: Table, transport: Transport) -> Remote:
-    bare: Scheme = "tcp"
-    if transport.type == "tls":
-        bare = "tls"
-    elif transport.type == "websocket":
-        bare = "wss" if transport.websocket_tls else "ws"
-    insecure = section.value("insecure", values.boolean, False)
-    unknown = Remote(bare, "", 0)
-    remote = section.required(
-        "remote_addr", lambda value: values.remote(value, bare), unknown, '"wss://tunnel.example.org/"'
-    )
-    if remote is unknown:
-        return remote
-    if is_placeholder(remote.host):
-        section.problem("remote_addr", f"{remote.host} is the article's example; write your own domain")
-    elif not remote.tls and not insecure and not values.is_loopback(remote.host):
-        better = (
-            f"wss://{Address(remote.host, remote.port)}/" if remote.port not in (80, 443) else f"wss://{remote.host}/"
-        )
-        section.problem(
-            "remote_addr",
-            f'{remote.scheme}:// to another machine is not encrypted; write "{better}" '
-            "(or insecure = true, if everybody on the way may read along)",
-        )
-    _agrees(section, remote, transport)
-    return remote
-
-
-def _agrees(section: Table, remote: Remote, transport: Transport) -> None:
-    """The scheme of a URL and the transport table must not contradict each other."""
-    spoken = "websocket" if remote.websocket else remote.scheme
-    if transport.type is not None and transport.type != spoken:
-        section.problem(
-            "transport.type", f'is "{transport.type}", but remote_addr says {remote.scheme}://; write "{spoken}"'
-        )
-    elif remote.scheme == "ws" and transport.websocket_tls:
-        section.problem("remote_addr", "says ws://, but transport.websocket.tls is true; write wss://")
-    elif remote.scheme == "wss" and transport.websocket_tls is False:
-        section.hint("transport.websocket.tls", "has no effect: remote_addr says wss://")
-
-
 def _service(
-    name: str, table: Table, tokens: Tokens, fallback: Secret | None, transport: Transport, platform: str
+    name: str, table: Table, tokens: Tokens, fallback: Secret | None, nodelay: bool, platform: str
 ) -> ClientService:
     read_type(table)
-    token = tokens.one_of(table, fallback)
+    token = tokens.one_of(table)
+    if token is None and not table.ask("token", "token_file"):
+        token = fallback
+        if token is None:
+            missing_token(table)
     local = table.required("local_addr", values.target, _NOWHERE, '"127.0.0.1:22"')
     ignored_seconds(table, "retry_interval")
     service = ClientService(
         name=name,
         token=token or _UNKNOWN,
         local=local,
-        nodelay=table.value("nodelay", values.boolean, transport.tcp.nodelay),
+        nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
     )
     table.done()
@@ -113,13 +68,3 @@ def _visitor_alias(table: Table, local: Address, platform: str) -> bool:
         table.warn("visitor_alias", "works on Linux only and is ignored here")
         return False
     return wanted
-
-
-def _trusted_root(section: Table, transport: Transport, base: Path) -> Path | None:
-    own = section.value("trusted_root", values.text, None)
-    if own is not None and transport.trusted_root is not None and own != transport.trusted_root:
-        section.problem("trusted_root", "differs from transport.tls.trusted_root; keep one of the two")
-    written = own if own is not None else transport.trusted_root
-    if written is None:
-        return None
-    return existing_file(section, "trusted_root" if own is not None else "transport.tls.trusted_root", written, base)

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from hushgate.config.access import read_access
 from hushgate.config.client import read_client
 from hushgate.config.model import Loaded
 from hushgate.config.secrets import Tokens
@@ -25,7 +26,7 @@ def load(path: Path, environ: Mapping[str, str], *, platform: str = sys.platform
 def examine(path: Path, environ: Mapping[str, str], *, platform: str = sys.platform) -> tuple[Loaded, list[str]]:
     """As `load`, with the problems beside it; with any the sections are None, warnings and hints are there still."""
     report = Report(str(path))
-    server = client = None
+    server = client = access = None
     files: list[Path] = [path]
     document = _document(path, report)
     if document is not None:
@@ -33,19 +34,22 @@ def examine(path: Path, environ: Mapping[str, str], *, platform: str = sys.platf
         root = Table(values, "", report)
         base = path.absolute().parent
         tokens = Tokens(report, environ, base, posix=platform != "win32")
-        server_table, client_table = root.table("server"), root.table("client")
+        server_table, client_table, access_table = (root.table(name) for name in ("server", "client", "access"))
         if server_table is not None:
             server = read_server(server_table, tokens, base)
         if client_table is not None:
             client = read_client(client_table, tokens, base, platform)
-        if "server" not in root and "client" not in root:
-            report.problem("server, client", "the file has neither section; it must hold [server], [client] or both")
+        if access_table is not None:
+            access = read_access(access_table, tokens, base)
+        if not root.ask("server", "client", "access"):
+            report.problem("", "the file has no section; it must hold [server], [client] or [access]")
         root.done()
         tokens.done(path, mode)
         files += tokens.files
     if report.problems:
-        server = client = None
-    loaded = Loaded(path, server, client, tuple(report.warnings), tuple(report.hints), tuple(dict.fromkeys(files)))
+        server = client = access = None
+    warnings, hints, files_read = tuple(report.warnings), tuple(report.hints), tuple(dict.fromkeys(files))
+    loaded = Loaded(path, server, client, access, warnings, hints, files_read)
     return loaded, report.problems
 
 

@@ -6,7 +6,7 @@ bytes. `docs/configuration.md` lists the keys these values come from.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from hushgate.protocol.limits import (
     DOOR_CONNECTIONS,
@@ -21,6 +21,7 @@ from hushgate.protocol.limits import (
 )
 
 Scheme = Literal["wss", "ws", "tls", "tcp"]
+S = TypeVar("S")
 
 
 class Secret:
@@ -116,13 +117,16 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class ServerService:
-    """`bind` None: no public port. At least one of `tokens` and `verifiers` is not empty."""
+    """`bind` None: no public port. At least one of `tokens` and `verifiers`, which home proves, is not empty; laptops
+    prove one of the access keys, if there are any."""
 
     name: str
     tokens: tuple[Secret, ...]
     verifiers: tuple[str, ...] = ()
     bind: Address | None = None
     nodelay: bool = True
+    access_keys: tuple[Secret, ...] = ()
+    access_verifiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +154,38 @@ class ClientService:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientConfig:
-    """`trusted_root` None: the system's roots. `hostname` None: the certificate must be for `remote.host`."""
+class AccessService:
+    """What a laptop reaches. One of `key` and `key_command`, which prints the key, is not None. `bind` None: no local
+    port of its own."""
+
+    name: str
+    key: Secret | None
+    key_command: tuple[str, ...] | None = None
+    bind: Address | None = None
+    nodelay: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkConfig(Generic[S]):
+    """How a program reaches its server. `trusted_root` None: the system's roots. `hostname` None: the certificate must
+    be for `remote.host`."""
 
     remote: Remote
-    services: dict[str, ClientService]
+    services: dict[str, S]
     trusted_root: Path | None = None
     hostname: str | None = None
     timing: Timing = Timing()
     tcp: Tcp = Tcp()
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig(UplinkConfig[ClientService]):
+    """`[client]`: home."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessConfig(UplinkConfig[AccessService]):
+    """`[access]`: a laptop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +196,7 @@ class Loaded:
     path: Path
     server: ServerConfig | None = None
     client: ClientConfig | None = None
+    access: AccessConfig | None = None
     warnings: tuple[str, ...] = field(default=(), compare=False)
     hints: tuple[str, ...] = field(default=(), compare=False)
     files: tuple[Path, ...] = field(default=(), compare=False)

@@ -46,33 +46,25 @@ class Tokens:
         self._literal = False
         self._weak: set[Secret] = set()
 
-    def all_of(self, table: Table, fallback: Secret | None) -> tuple[Secret, ...]:
-        """`token`, `tokens` and the lines of `token_file`, each once, or `fallback`."""
-        one = table.value("token", _text, None)
-        found = [("token", one)] if one is not None else []
-        found += [("tokens", raw) for raw in table.value("tokens", values.texts, [])]
-        secrets = [self._secret(table, key, raw) for key, raw in found] + self._from_file(table)
-        if not any(key in table for key in ("token", "tokens", "token_file", "verifier", "verifiers")) and fallback:
-            secrets.append(fallback)
+    def all_of(self, table: Table, key: str = "token") -> tuple[Secret, ...]:
+        """KEY, KEYs and the lines of KEY_file, each once."""
+        one = table.value(key, _text, None)
+        found = [(key, one)] if one is not None else []
+        found += [(f"{key}s", raw) for raw in table.value(f"{key}s", values.texts, [])]
+        secrets = [self._secret(table, name, raw) for name, raw in found] + self._from_file(table, f"{key}_file")
         return tuple(dict.fromkeys(secret for secret in secrets if secret is not None))
 
-    def one_of(self, table: Table, fallback: Secret | None) -> Secret | None:
-        """`token`, the line of `token_file`, or `fallback`; absence and ambiguity are problems."""
-        if "token" in table and "token_file" in table:
-            table.problem("token_file", "stands beside token; keep one of the two")
-        raw = table.value("token", _text, None)
-        from_file = self._from_file(table)
+    def one_of(self, table: Table, key: str = "token") -> Secret | None:
+        """KEY or the line of KEY_file; ambiguity is a problem, and absence the caller's business."""
+        if key in table and f"{key}_file" in table:
+            table.problem(f"{key}_file", f"stands beside {key}; keep one of the two")
+        raw = table.value(key, _text, None)
+        from_file = self._from_file(table, f"{key}_file")
         if len(from_file) > 1:
-            table.problem("token_file", "holds several tokens; a client proves one, keep that one")
+            table.problem(f"{key}_file", f"holds several; one {key} is proved, keep that one")
         if raw is not None:
-            return self._secret(table, "token", raw)
-        if from_file:
-            return from_file[0]
-        if "token" in table or "token_file" in table:
-            return None
-        if fallback is None:
-            missing_token(table)
-        return fallback
+            return self._secret(table, key, raw)
+        return from_file[0] if from_file else None
 
     def default(self, table: Table) -> Secret | None:
         """`default_token`, for services that name none. A refused one counts as there: its problem is reported once."""
@@ -111,8 +103,8 @@ class Tokens:
             )
         return secret
 
-    def _from_file(self, table: Table) -> list[Secret]:
-        named = table.value("token_file", values.text, None)
+    def _from_file(self, table: Table, key: str) -> list[Secret]:
+        named = table.value(key, values.text, None)
         if named is None:
             return []
         path = self._base / named
@@ -121,17 +113,17 @@ class Tokens:
             lines = path.read_text(encoding="utf-8").splitlines()
             mode = path.stat().st_mode
         except OSError as error:
-            table.problem("token_file", f"{path} cannot be read: {error.strerror}")
+            table.problem(key, f"{path} cannot be read: {error.strerror}")
             return []
         except UnicodeDecodeError:
-            table.problem("token_file", f"{path} is not UTF-8 text")
+            table.problem(key, f"{path} is not UTF-8 text")
             return []
         if self._posix and mode & stat.S_IROTH:
-            table.warn("token_file", f"every user of this machine may read {path}; run: chmod o-r {path}")
+            table.warn(key, f"every user of this machine may read {path}; run: chmod o-r {path}")
         raw = [line for line in lines if line.strip()]
         if not raw:
-            table.problem("token_file", f"{path} holds no token; `hushgate token new` makes one")
-        secrets = (self._checked(table, "token_file", line, trimmed_silently=True) for line in raw)
+            table.problem(key, f"{path} holds no token; `hushgate token new` makes one")
+        secrets = (self._checked(table, key, line, trimmed_silently=True) for line in raw)
         return [secret for secret in secrets if secret is not None]
 
 
@@ -147,17 +139,17 @@ def missing_token(table: Table) -> None:
     )
 
 
-def verifiers(table: Table) -> tuple[str, ...]:
-    """`verifier` and `verifiers`, whose form is checked (docs/protocol.md §3.1)."""
-    one = table.value("verifier", values.text, None)
-    found = [("verifier", one)] if one is not None else []
-    found += [("verifiers", item) for item in table.value("verifiers", values.texts, [])]
+def verifiers(table: Table, key: str, command: str) -> tuple[str, ...]:
+    """KEY and KEYs, verifiers whose form is checked (docs/protocol.md §3.1); `command` makes one."""
+    one = table.value(key, values.text, None)
+    found = [(key, one)] if one is not None else []
+    found += [(f"{key}s", item) for item in table.value(f"{key}s", values.texts, [])]
     good = []
-    for key, raw in found:
+    for name, raw in found:
         if _is_verifier(raw.strip()):
             good.append(raw.strip())
         else:
-            table.problem(key, "is no verifier; `hushgate token verifier SERVICE` makes one from a token")
+            table.problem(name, f"is no verifier; `{command}` makes one")
     return tuple(dict.fromkeys(good))
 
 

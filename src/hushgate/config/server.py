@@ -1,6 +1,5 @@
 """`[server]`: table to ServerConfig."""
 
-import ipaddress
 from pathlib import Path
 
 from hushgate.config import values
@@ -9,7 +8,9 @@ from hushgate.config.secrets import Tokens, missing_token, verifiers
 from hushgate.config.shared import (
     existing_file,
     ignored_seconds,
+    is_ip,
     is_placeholder,
+    no_overlap,
     read_services,
     read_timing,
     read_type,
@@ -32,7 +33,9 @@ def read_server(section: Table, tokens: Tokens, base: Path) -> ServerConfig:
     ignored_seconds(section, "heartbeat_interval")
     tables = read_services(section)
     services = {name: _service(name, table, tokens, fallback, transport) for name, table in tables.items()}
-    _no_overlap(bind, services, tables)
+    taken = {name: service.bind for name, service in services.items()}
+    no_overlap([("server.bind_addr", bind)], taken, tables)
+    _keys_apart(services, tables)
     config = ServerConfig(
         bind=bind,
         services=services,
@@ -49,18 +52,31 @@ def read_server(section: Table, tokens: Tokens, base: Path) -> ServerConfig:
 def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, transport: Transport) -> ServerService:
     read_type(table)
     problems = len(table.report.problems)
-    secrets = tokens.all_of(table, fallback)
-    verifying = verifiers(table)
+    secrets = tokens.all_of(table)
+    verifying = verifiers(table, "verifier", "hushgate token verifier SERVICE")
+    if fallback and not table.ask("token", "tokens", "token_file", "verifier", "verifiers"):
+        secrets = (fallback,)
     if not secrets and not verifying and len(table.report.problems) == problems:
         missing_token(table)
+    access_keys = tokens.all_of(table, "access_key")
+    access_verifiers = verifiers(table, "access_verifier", "hushgate token verifier SERVICE --access")
     bind = table.value("bind_addr", values.address, None)
     if "bind_addr" not in table:
-        table.report.warn(table.where, "has no bind_addr, so nobody can reach it in this version")
+        if not access_keys and not access_verifiers:
+            table.report.warn(table.where, "has neither bind_addr nor access_key, so nobody can reach it")
     elif bind is not None and values.is_loopback(bind.host):
         table.hint("bind_addr", f'{bind} is reachable on the VPS only; "0.0.0.0:{bind.port}" lets everybody in')
     nodelay = table.value("nodelay", values.boolean, transport.tcp.nodelay)
     table.done()
-    return ServerService(name, secrets, verifying, bind, nodelay)
+    return ServerService(name, secrets, verifying, bind, nodelay, access_keys, access_verifiers)
+
+
+def _keys_apart(services: dict[str, ServerService], tables: dict[str, Table]) -> None:
+    """No access key is also a token: whoever has it could play home."""
+    secrets = {secret for service in services.values() for secret in service.tokens}
+    for name, service in services.items():
+        if secrets & set(service.access_keys):
+            tables[name].problem("access_key", "is also a token, so a laptop could play home; make another one")
 
 
 def _tls(section: Table, transport: Transport) -> bool:
@@ -98,7 +114,7 @@ def _names(section: Table) -> tuple[str, ...]:
         name = written.strip().lower()
         if is_placeholder(name):
             section.problem("names", f"{name} is the article's example; write your own domain")
-        elif any(c.isspace() or c in "/@?#" for c in name) or (":" in name and not _is_ip(name)):
+        elif any(c.isspace() or c in "/@?#" for c in name) or (":" in name and not is_ip(name)):
             section.problem("names", "are host names alone, without scheme, port or path")
         else:
             names.append(name)
@@ -122,32 +138,3 @@ def _limits(section: Table) -> Limits:
     )
     table.done()
     return limits
-
-
-def _no_overlap(bind: Address, services: dict[str, ServerService], tables: dict[str, Table]) -> None:
-    """No two listeners on one address: the later one could not be opened."""
-    taken = [("server.bind_addr", bind)]
-    for name, service in services.items():
-        if service.bind is None or service.bind.port == 0:
-            continue
-        for other, address in taken:
-            if address.port == service.bind.port and _same_host(address.host, service.bind.host):
-                tables[name].problem("bind_addr", f"{service.bind} is taken by {other}; choose another port")
-                break
-        taken.append((f"{tables[name].where}.bind_addr", service.bind))
-
-
-def _same_host(one: str, other: str) -> bool:
-    first, second = (("127.0.0.1" if host.lower() == "localhost" else host.lower()) for host in (one, other))
-    if not (_is_ip(first) and _is_ip(second)):
-        return first == second
-    a, b = ipaddress.ip_address(first), ipaddress.ip_address(second)
-    return a == b or (a.version == b.version and (a.is_unspecified or b.is_unspecified))
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -1,10 +1,11 @@
-"""What `[server]` and `[client]` and their services have in common."""
+"""What the sections and their services have in common."""
 
+import ipaddress
 from pathlib import Path
 from typing import Final
 
 from hushgate.config import values
-from hushgate.config.model import Timing
+from hushgate.config.model import Address, Timing
 from hushgate.config.table import Table
 from hushgate.protocol.limits import SERVICE_NAME_MAX
 
@@ -77,3 +78,32 @@ def existing_file(table: Table, key: str, written: str, base: Path) -> Path:
     except OSError:
         pass
     return path
+
+
+def no_overlap(taken: list[tuple[str, Address]], binds: dict[str, Address | None], tables: dict[str, Table]) -> None:
+    """No two listeners on one address: the later one could not be opened. `taken`: key and address of others."""
+    taken = list(taken)
+    for name, bind in binds.items():
+        if bind is None or bind.port == 0:
+            continue
+        for other, address in taken:
+            if address.port == bind.port and _same_host(address.host, bind.host):
+                tables[name].problem("bind_addr", f"{bind} is taken by {other}; choose another port")
+                break
+        taken.append((f"{tables[name].where}.bind_addr", bind))
+
+
+def _same_host(one: str, other: str) -> bool:
+    first, second = (("127.0.0.1" if host.lower() == "localhost" else host.lower()) for host in (one, other))
+    if not (is_ip(first) and is_ip(second)):
+        return first == second
+    a, b = ipaddress.ip_address(first), ipaddress.ip_address(second)
+    return a == b or (a.version == b.version and (a.is_unspecified or b.is_unspecified))
+
+
+def is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -49,30 +49,37 @@ def serve(loaded: Loaded, section: Callable[[Loaded], C | None], make: Callable[
     assert config is not None, "the command has checked that the file has this section"
 
     async def main() -> int:
-        stop = Stop()
         program = make(config)
 
         def apply(new: Loaded) -> None:
             if changed := section(new):
                 program.reload(changed)
 
-        reload = Reload(loaded, apply)
-        try:
-            await program.start()
-            reload.start()
-            await stop.wait()
-            seconds = program.drain()
-            stop.again(program.quiet.set)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await program.quiet.wait()
-        finally:
-            await reload.stop()
-            await program.stop()
-        log.info("stopped")
-        return 0
+        return await until_stopped(program, log, Reload(loaded, apply))
 
     return run(main)
+
+
+async def until_stopped(program: Program[Any], log: Log, reload: "Reload | None" = None) -> int:
+    """Starts the program; drains and stops it after a signal, or when it cannot start. The exit code. Raises
+    UserError."""
+    stop = Stop()
+    try:
+        await program.start()
+        if reload:
+            reload.start()
+        await stop.wait()
+        seconds = program.drain()
+        stop.again(program.quiet.set)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await program.quiet.wait()
+    finally:
+        if reload:
+            await reload.stop()
+        await program.stop()
+    log.info("stopped")
+    return 0
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:

@@ -26,6 +26,8 @@ STREAM_ID_MAX: Final = 2**31 - 1
 SERVICE_NAME_MAX: Final = 255
 TEXT_MAX: Final = 200
 PROVE_SERVICES_MAX: Final = 512
+HOPS_MAX: Final = 8
+"""Relays that a stream may pass; more are a loop."""
 
 PROOF_SKEW: Final = 90.0
 """An upgrade proof is good for this long before and after the server's time."""

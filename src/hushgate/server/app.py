@@ -1,15 +1,17 @@
 """The server's composition root: builds the parts, hands configuration down, and ends in order."""
 
 import asyncio
-import ipaddress
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hushgate.config.model import Address, Loaded, ServerConfig, ServerService
+from hushgate.config.model import Address, Loaded, Secret, ServerConfig, ServerService
+from hushgate.config.values import is_loopback
 from hushgate.errors import SystemFault
 from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import ProofGuard
+from hushgate.link.lobby import Lobby
+from hushgate.link.port import Port
 from hushgate.link.readiness import readiness
 from hushgate.log import logger
 from hushgate.ops.program import serve
@@ -17,26 +19,29 @@ from hushgate.ops.watch import Watch
 from hushgate.protocol.keys import Role, Verifier, derive_keys
 from hushgate.protocol.upgrade import Admission
 from hushgate.server.door import Door
-from hushgate.server.homes import Homes
+from hushgate.server.laptops import Laptops
 from hushgate.server.neighbours import Neighbours
-from hushgate.server.ports import Port
 from hushgate.server.registry import Registry
+from hushgate.server.sessions import Sessions
 from hushgate.transports.tls import TlsServer
 
 _log = logger("server")
 
 
 class Server:
-    """Door, homes and public ports of one configuration."""
+    """Door, sessions and public ports of one configuration."""
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.ports: dict[str, Port] = {}
-        self.homes = Homes(
+        self.lobbies = {name: self._new_lobby(name) for name in config.services}
+        self.registry = Registry(time.monotonic(), self._home_is_back)
+        self.laptops = Laptops(self.lobbies.get)
+        self.sessions = Sessions(
             build_keyring(config.services.values()),
+            (self.registry, self.laptops),
             config.limits,
             config.timing.grace,
-            self._home_is_back,
             self._on_quiet,
         )
         self.quiet = asyncio.Event()
@@ -47,17 +52,13 @@ class Server:
             config.bind,
             self._tls,
             self._gate,
-            self.homes.admit,
+            self.sessions.admit,
             options=config.tcp,
             connections=config.limits.connections,
             connections_address=config.limits.connections_address,
         )
         self._certificate = Watch(self._certificate_files, self._reload_certificate)
         self._neighbours = Neighbours(self._nginx_reloaded)
-
-    @property
-    def registry(self) -> Registry:
-        return self.homes.registry
 
     @property
     def door(self) -> Address:
@@ -67,7 +68,7 @@ class Server:
     @property
     def streams(self) -> int:
         """Streams of all sessions."""
-        return self.homes.streams
+        return self.sessions.streams
 
     async def start(self) -> None:
         """Opens the door and the public ports. Raises SystemFault."""
@@ -75,7 +76,7 @@ class Server:
         _log.info("listening", door=self.door, tls=self._tls is not None)
         for service in self.config.services.values():
             self._open_port(service)
-        self.homes.start()
+        self.sessions.start()
         self._neighbours.start()
         if self._tls:
             self._certificate.start()
@@ -83,8 +84,7 @@ class Server:
     def drain(self) -> float:
         """Accepts no new visitors; the seconds that those who are here may take (ops.program.Program)."""
         _log.info("stopping: no new visitors", streams=self.streams)
-        for port in self.ports.values():
-            port.close()
+        self._close()
         self.quiet.clear()
         if not self.streams:
             self.quiet.set()
@@ -94,10 +94,16 @@ class Server:
         """Ends everything; clients are told when to come back."""
         await self._neighbours.stop()
         await self._certificate.stop()
+        self._close()
+        await self._door.stop()
+        await self.sessions.stop()
+
+    def _close(self) -> None:
         for port in self.ports.values():
             port.close()
-        await self._door.stop()
-        await self.homes.stop()
+        self.laptops.close()
+        for lobby in self.lobbies.values():
+            lobby.close()
 
     def reload(self, config: ServerConfig) -> None:
         """Services of `config` from now on; streams of unchanged services do not notice."""
@@ -110,33 +116,40 @@ class Server:
             old.tcp,
         ):
             _log.warning("changes of bind_addr, names, certificate, limits and transport.tcp need a restart")
-        self.homes.change(build_keyring(config.services.values()), config.timing.grace)
+        self.sessions.change(build_keyring(config.services.values()), config.timing.grace)
         names = old.services.keys() | config.services.keys()
         changed = sorted(name for name in names if old.services.get(name) != config.services.get(name))
         self._change_ports()
         _log.info("configuration reloaded", changed=",".join(changed) or "nothing")
 
     def _gate(self, blob: bytes | None) -> Admission | str:
-        return self._guard.check(blob, self.homes.keyring, _now_ms()) or str(self._guard.last_refusal)
+        return self._guard.check(blob, self.sessions.keyring, _now_ms()) or str(self._guard.last_refusal)
 
     def _home_is_back(self, service: str) -> None:
-        if port := self.ports.get(service):
-            port.home_is_back()
+        if lobby := self.lobbies.get(service):
+            lobby.open()
 
     def _on_quiet(self) -> None:
         self.quiet.set()
 
     def _nginx_reloaded(self) -> None:
-        if asked := self.homes.move(_is_loopback, "proxy reloaded"):
+        if asked := self.sessions.move(_is_loopback, "proxy reloaded"):
             _log.info("nginx was reloaded; clients are asked to move to its new workers", clients=asked)
 
-    # Ports.
+    # Lobbies and ports.
+
+    def _new_lobby(self, service: str) -> Lobby:
+        return Lobby(
+            lambda: self.registry.find(service),
+            lambda now: self.registry.away(service, now),
+            self.config.timing,
+            self.config.limits,
+        )
 
     def _open_port(self, service: ServerService) -> None:
         if service.bind is not None:
-            timing, limits = self.config.timing, self.config.limits
-            find, away = self.registry.find, self.registry.away
-            port = Port(service, service.bind, find, away, timing, limits, self._readiness)
+            lobby = self.lobbies[service.name]
+            port = Port(service.name, service.bind, lobby, self._readiness, nodelay=service.nodelay)
             self.ports[service.name] = port
             _log.info("public port", service=service.name, address=port.address)
 
@@ -145,11 +158,17 @@ class Server:
         services = self.config.services
         for name, port in list(self.ports.items()):
             service = services.get(name)
-            if service and service.bind == port.service.bind:
-                port.change(service, self.config.timing)
+            if service and service.bind == port.bind:
+                port.nodelay = service.nodelay
             else:
                 port.close()
                 del self.ports[name]
+        for name in self.lobbies.keys() - services.keys():
+            self.lobbies.pop(name).close()
+        for lobby in self.lobbies.values():
+            lobby.change(self.config.timing)
+        for name in services.keys() - self.lobbies.keys():
+            self.lobbies[name] = self._new_lobby(name)
         for name in services.keys() - self.ports.keys():
             try:
                 self._open_port(services[name])
@@ -170,16 +189,21 @@ class Server:
 
 
 def build_keyring(services: Iterable[ServerService]) -> Keyring:
-    """The verifiers of all tokens."""
+    """The verifiers of all tokens and access keys."""
     return Keyring(
         {
             service.name: [
-                *(derive_keys(token.reveal(), service.name, Role.CLIENT).verifier() for token in service.tokens),
-                *(Verifier.parse(text, service.name, Role.CLIENT) for text in service.verifiers),
+                *_verifiers(service.name, Role.CLIENT, service.tokens, service.verifiers),
+                *_verifiers(service.name, Role.ACCESS, service.access_keys, service.access_verifiers),
             ]
             for service in services
         }
     )
+
+
+def _verifiers(service: str, role: Role, secrets: Iterable[Secret], verifiers: Iterable[str]) -> Iterator[Verifier]:
+    yield from (derive_keys(secret.reveal(), service, role).verifier() for secret in secrets)
+    yield from (Verifier.parse(text, service, role) for text in verifiers)
 
 
 def run(loaded: Loaded) -> int:
@@ -192,8 +216,4 @@ def _now_ms() -> int:
 
 
 def _is_loopback(peer: str) -> bool:
-    host = peer.rsplit(":", 1)[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(peer.rsplit(":", 1)[0].strip("[]"))

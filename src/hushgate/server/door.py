@@ -5,12 +5,12 @@ When all places are taken the oldest one that waits for a request goes, as nginx
 them waits the newcomer goes. Whoever proves a token stops counting.
 """
 
-import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Callable
 
 from hushgate.config.model import Address, Tcp
+from hushgate.config.values import is_loopback
 from hushgate.edge.decoy import Decoy
 from hushgate.edge.http import Head
 from hushgate.guard.proofs import Admission
@@ -29,7 +29,7 @@ class Door:
 
     `gate` judges the decoded proof of an upgrade (None: absent or not decodable) and gives an admission, or the reason
     for the log. Who passes has been sent the 101, and `admit` is given its pipe, with what came behind the request
-    still unread in it, and `options` on its socket.
+    still unread in it and `options` on its socket, and the `address port` it comes from.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Door:
         bind: Address,
         tls: TlsServer | None,
         gate: Callable[[bytes | None], Admission | str],
-        admit: Callable[[Pipe, Admission], None],
+        admit: Callable[[Pipe, Admission, str], None],
         *,
         timing: DoorTiming | None = None,
         options: Tcp | None = None,
@@ -106,7 +106,7 @@ class Door:
         self._tasks.start(stranger.peer, stranger.open())
 
     def _room(self, host: str) -> bool:
-        if self._addresses[host] >= self._connections_address and not _loopback(host):
+        if self._addresses[host] >= self._connections_address and not is_loopback(host):
             self._log.warning("too many connections from one address", address=host)
             return False
         if len(self._strangers) < self._connections:
@@ -119,8 +119,8 @@ class Door:
         return len(self._strangers) < self._connections
 
     def _refused(self, stranger: Stranger, head: Head, reason: str) -> None:
-        forwarded = head.first(b"x-real-ip") or head.first(b"x-forwarded-for")
-        known = {"forwarded": repr(forwarded.decode("latin-1"))} if forwarded and _loopback(stranger.host) else {}
+        visitor = stranger.visitor(head).split(" ")[0]
+        known = {"forwarded": visitor} if visitor != stranger.host else {}
         self._log.warning("login refused", peer=stranger.peer, reason=reason, **known)
 
     def _gone(self, stranger: Stranger) -> None:
@@ -129,10 +129,3 @@ class Door:
         if not self._addresses[host]:
             del self._addresses[host]
         self._tide.changed(len(self._strangers))
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False

@@ -6,7 +6,6 @@ and nothing else.
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from hushgate.errors import ProtocolError
 from hushgate.log import logger
@@ -19,21 +18,16 @@ from hushgate.transports.base import Pipe
 _log = logger("login")
 
 
-class Judge(Protocol):
-    """Who answers a LOGIN: writes WELCOME and, when the link stands, makes another user read the pipe."""
-
-    def judge(self, pipe: Pipe, acceptor: Acceptor, login: Login) -> None: ...
-
-
 class Handshake:
-    """Reads the pipe until LOGIN is complete (transports.base.PipeUser)."""
+    """Reads the pipe until LOGIN is complete (transports.base.PipeUser). `judge` answers it: writes WELCOME and, when
+    the link stands, makes another user read the pipe."""
 
     def __init__(
         self,
         pipe: Pipe,
         acceptor: Acceptor,
         understand: Callable[[memoryview], Login | None],
-        judge: Judge,
+        judge: Callable[[Login], None],
         done: Callable[["Handshake"], None],
     ) -> None:
         self.pipe = pipe
@@ -62,7 +56,7 @@ class Handshake:
                 login = self._understand(payload)
                 if login:
                     self._finish()
-                    self._judge.judge(self.pipe, self._acceptor, login)
+                    self._judge(login)
         except ProtocolError as error:
             _log.warning("handshake refused", peer=self.pipe.peer, reason=error.reason)
             self._finish()

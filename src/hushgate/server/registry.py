@@ -1,5 +1,4 @@
-"""Who is connected and which session serves which service (docs/protocol.md §9). Decides synchronously; does no I/O
-itself but through the links it is told to fence.
+"""Which home serves which service. Decides synchronously; does no I/O itself.
 
 Ownership is per service. The session that proved a service last owns it; sessions that proved it before stand behind
 it and take over when it goes. Two homes that fight over one token are damped: after three changes in a minute the
@@ -7,28 +6,18 @@ newcomer is refused until the minute is over, and the log says so.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hushgate.log import logger
 from hushgate.protocol.frames import Code
-from hushgate.protocol.hello import Attach, Login
-from hushgate.protocol.limits import GRACE, REPLAY_DETACHED_LIMIT
+from hushgate.protocol.keys import Role
+from hushgate.protocol.stream import Stream
 from hushgate.server.session import Session
 
 _log = logger("registry")
-_GRACE_OVER = "the grace is over: home did not come back in time"
 _CHANGES = 3
 _CHANGES_WINDOW = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The answer to a LOGIN. `session` is None when the link ends; `refused` services are not for this client now."""
-
-    attach: Attach
-    session: Session | None
-    refused: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -40,20 +29,16 @@ class _Ownership:
 
 
 class Registry:
-    """All sessions of this process. `create` builds a session with a fresh random id."""
+    """The homes' sessions by service (server.session.Party). `on_up` is called with a service that has a route
+    again."""
 
-    def __init__(self, create: Callable[[Login], Session], now: float, grace: float = GRACE) -> None:
-        self.grace = grace
-        self._create = create
+    role = Role.CLIENT
+    noun = "client"
+
+    def __init__(self, now: float, on_up: Callable[[str], None]) -> None:
         self._started_at = now
-        self._sessions: dict[bytes, Session] = {}
+        self._on_up = on_up
         self._services: dict[str, _Ownership] = {}
-        self.on_up: Callable[[str], None] = _ignore
-        """Called with a service that has a route again."""
-
-    @property
-    def sessions(self) -> Collection[Session]:
-        return self._sessions.values()
 
     def find(self, service: str) -> Session | None:
         """The route to `service`: the newest session that is up, else the newest that may come back."""
@@ -70,51 +55,8 @@ class Registry:
             return 0.0
         return now - (owned.away_since if owned and owned.away_since else self._started_at)
 
-    def login(self, login: Login, identifiers: Mapping[str, bytes], now: float) -> Decision:
-        """Decides what becomes of a proved LOGIN, and carries it out up to fencing the older link.
-
-        `identifiers`: the identifier with which each OK service was proved.
-        """
-        if not identifiers:
-            return Decision(Attach.DENIED, None)
-        if login.session is not None and (session := self._sessions.get(login.session)):
-            return self._resume(session, login, identifiers, now)
-        refused = self.refused(identifiers, login.instance, now)
-        if len(refused) == len(identifiers):
-            return Decision(Attach.RETRY, None, refused)
-        self._forget_unheard_of(login.instance, set(identifiers), now)
-        session = self._create(login)
-        self._sessions[session.id] = session
-        self.claim(session, {name: key for name, key in identifiers.items() if name not in refused}, now)
-        return Decision(Attach.NEW if login.session is None else Attach.UNKNOWN, session, refused)
-
-    def _resume(self, session: Session, login: Login, identifiers: Mapping[str, bytes], now: float) -> Decision:
-        if not set(identifiers) & set(session.services):
-            return Decision(Attach.DENIED, None)
-        if login.epoch <= session.epoch:
-            return Decision(Attach.STALE, None)
-        session.epoch = login.epoch
-        if session.link:
-            session.link.fence("a newer link of the same session took over")
-            session.link = None
-        lost = set(session.services) - set(identifiers)
-        self.release(session, lost, now)
-        session.mux.withdraw(lost, Code.DENIED)
-        refused = self.refused(identifiers, login.instance, now)
-        self.claim(session, {name: key for name, key in identifiers.items() if name not in refused}, now)
-        return Decision(Attach.RESUMED, session, refused)
-
-    def _forget_unheard_of(self, instance: bytes, names: set[str], now: float) -> None:
-        """A client that begins another session has not heard of those that it did not take up: WELCOME was lost."""
-        for session in list(self._sessions.values()):
-            if session.instance == instance and not session.taken_up and names & session.services.keys():
-                if session.link:
-                    session.link.fence("the client begins another session")
-                    session.link = None
-                self.remove(session, now)
-
     def refused(self, names: Iterable[str], instance: bytes, now: float) -> frozenset[str]:
-        """Those of the services that are not for the client `instance` now, because two homes fight over them."""
+        """Those that two homes fight over."""
         return frozenset(name for name in names if self._fights(name, instance, now))
 
     def _fights(self, name: str, instance: bytes, now: float) -> bool:
@@ -149,13 +91,12 @@ class Registry:
         self.release(session, taken, now)
         session.mux.withdraw(taken, Code.REPLACED)
 
-    def announce(self, session: Session) -> None:
-        """The session's link stands: those who wait for its services may go on, unless it drains or is not taken up
-        yet. Were WELCOME lost, nobody would ever come back for their streams."""
-        session.detached_at = None
+    def linked(self, session: Session) -> None:
+        """Those who wait for its services may go on, unless it drains or is not taken up yet. Were WELCOME lost, nobody
+        would ever come back for their streams."""
         if session.up:
             for name in session.services:
-                self.on_up(name)
+                self._on_up(name)
 
     def release(self, session: Session, names: Iterable[str], now: float) -> None:
         """`session` no longer serves these services."""
@@ -167,10 +108,7 @@ class Registry:
                 if not owned.owners:
                     owned.away_since = now
 
-    def detach(self, session: Session, now: float) -> None:
-        """The session's link is gone; it may come back within the grace."""
-        session.link = None
-        session.detached_at = now
+    def unlinked(self, session: Session, now: float) -> None:
         self.rest(session, now)
         self._yield(session, now)
 
@@ -179,40 +117,5 @@ class Registry:
         for name in session.services:
             self._services[name].away_since = now
 
-    def expire(self, now: float) -> list[tuple[Session, str]]:
-        """Removes and returns the sessions whose grace is over, and the oldest detached ones when together they keep
-        too much for replay; each with the reason."""
-        detached = sorted(
-            (session for session in self._sessions.values() if session.detached_at is not None),
-            key=lambda session: session.detached_at or 0.0,
-        )
-        kept = sum(session.mux.outbox.replay.kept for session in detached)
-        ended = []
-        for session in detached:
-            reason = self._ends(session, now)
-            if not reason and kept > REPLAY_DETACHED_LIMIT:
-                reason = "detached sessions keep too much"
-            if reason:
-                kept -= session.mux.outbox.replay.kept
-                self.remove(session, now)
-                ended.append((session, reason))
-        return ended
-
-    def _ends(self, session: Session, now: float) -> str:
-        if not session.services:
-            return "another home took its services over"
-        return _GRACE_OVER if now - (session.detached_at or now) >= self.grace else ""
-
-    def remove(self, session: Session, now: float) -> None:
-        """Forgets the session; its mux is the caller's to close."""
-        since = session.detached_at
-        self._sessions.pop(session.id, None)
-        self.release(session, list(session.services), since if since is not None else now)
-
-    def revoked(self, session: Session, valid: Callable[[bytes], bool]) -> set[str]:
-        """The services of `session` whose token is not valid any more."""
-        return {name for name, identifier in session.services.items() if not valid(identifier)}
-
-
-def _ignore(_: str) -> None:
-    pass
+    def incoming(self, session: Session, stream: Stream) -> None:
+        stream.reset(Code.DENIED, "a home client opens no streams")

@@ -1,41 +1,76 @@
-"""One session of a client as the server sees it: a mux that outlives its links, and the services proved for it."""
+"""One session as the server sees it: a mux that outlives its links, and the services proved for it."""
 
 import random
 import time
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from hushgate.config.model import Limits
+from hushgate.config.values import is_loopback
 from hushgate.errors import ProtocolError
 from hushgate.link.link import Link
 from hushgate.protocol.credit import Buffered
 from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import Acceptor, Login
+from hushgate.protocol.keys import Role
 from hushgate.protocol.limits import STREAM_ID_MAX
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 
 
+class Party(Protocol):
+    """Those who log in with one role, and what a proved service means for them: homes serve it, laptops use it."""
+
+    role: Role
+    noun: str
+    """What logs call one of them."""
+
+    def refused(self, names: Iterable[str], instance: bytes, now: float) -> frozenset[str]:
+        """Those of the services that policy keeps from `instance` now although it proved them."""
+
+    def claim(self, session: "Session", identifiers: Mapping[str, bytes], now: float) -> None:
+        """`session` has proved these services, each with the identifier of its token."""
+
+    def release(self, session: "Session", names: Iterable[str], now: float) -> None:
+        """These services are no longer the session's."""
+
+    def linked(self, session: "Session") -> None:
+        """The session's link stands, or was taken up by the peer, or more services were proved on it."""
+
+    def rest(self, session: "Session", now: float) -> None:
+        """The session drains."""
+
+    def unlinked(self, session: "Session", now: float) -> None:
+        """The session's link is gone; it may come back within the grace."""
+
+    def incoming(self, session: "Session", stream: Stream) -> None:
+        """The peer opened a stream."""
+
+
 class Keeper(Protocol):
-    """Who keeps the sessions and hears of what their clients ask."""
+    """Who keeps the sessions and hears of what their peers ask."""
 
     def proving(self, session: "Session", payload: bytes) -> None:
         """PROVE came. May raise ProtocolError."""
 
     def started(self, session: "Session") -> None:
-        """The client has taken the session up."""
+        """The peer has taken the session up."""
 
     def draining(self, session: "Session") -> None:
-        """The client takes no new streams."""
+        """The peer takes no new streams."""
 
     def stream_gone(self) -> None:
         """A stream of some session has ended."""
 
 
 class Session:
-    """Owner of its mux (protocol.mux.Owner) and a Route to its services (link.routes.Route)."""
+    """Owner of its mux (protocol.mux.Owner); that of a home is a Route to its services (link.routes.Route)."""
 
-    def __init__(self, id: bytes, login: Login, keeper: Keeper, buffered: Buffered, limits: Limits) -> None:
+    def __init__(
+        self, id: bytes, login: Login, party: Party, keeper: Keeper, buffered: Buffered, limits: Limits
+    ) -> None:
         self.id = id
+        self.party = party
         self.instance = login.instance
         self.epoch = login.epoch
         self.services: dict[str, bytes] = {}
@@ -43,9 +78,11 @@ class Session:
         self.link: Link | None = None
         self.acceptor: Acceptor | None = None
         """The handshake of `link`, which later proofs belong to."""
+        self.visitor = ""
+        """`address port` of the peer, for the far end of its streams."""
         self.detached_at: float | None = None
         self.taken_up = False
-        """The client sent START: it has heard of the session, and can come back for what is in it."""
+        """The peer sent START: it has heard of the session, and can come back for what is in it."""
         self.draining = False
         self.mux = Mux(
             self,
@@ -61,12 +98,19 @@ class Session:
 
     def __repr__(self) -> str:
         state = "up" if self.up else "detached"
-        return f"<Session {self.name} {state} epoch={self.epoch} streams={len(self.mux.streams)}>"
+        return f"<Session {self.party.noun} {self.name} {state} epoch={self.epoch} streams={len(self.mux.streams)}>"
 
     @property
     def name(self) -> str:
-        """What logs call it: the beginning of the client's instance id, which is no secret."""
+        """What logs call it: the beginning of the peer's instance id, which is no secret."""
         return self.instance[:4].hex()
+
+    @property
+    def address(self) -> str:
+        """What the limits for one address count its streams under: its address, or itself when a proxy on this machine
+        hides that."""
+        address = self.visitor.split(" ")[0]
+        return self.name if is_loopback(address) else address
 
     @property
     def up(self) -> bool:
@@ -79,7 +123,7 @@ class Session:
         return self.mux.open(what, time.monotonic())
 
     def incoming(self, stream: Stream) -> None:
-        stream.reset(Code.DENIED, "a home client opens no streams")
+        self.party.incoming(self, stream)
 
     def gone(self, stream: Stream) -> None:
         self._keeper.stream_gone()

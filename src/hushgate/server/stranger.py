@@ -26,7 +26,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from hushgate.config.model import Tcp
+from hushgate.config.values import is_loopback
 from hushgate.edge.decoy import Answer, Decoy
+from hushgate.edge.forwarded import forwarded
 from hushgate.edge.http import BadRequest, Head, RequestReader
 from hushgate.errors import PipeError
 from hushgate.guard.proofs import Admission
@@ -62,7 +64,7 @@ class House:
     timing: DoorTiming
     tcp: Tcp
     gate: Callable[[bytes | None], Admission | str]
-    admit: Callable[[Pipe, Admission], None]
+    admit: Callable[[Pipe, Admission, str], None]
     refused: Callable[["Stranger", Head, str], None]
     gone: Callable[["Stranger"], None]
 
@@ -72,6 +74,7 @@ class Stranger:
 
     def __init__(self, house: House, sock: socket.socket, host: str, port: int) -> None:
         self.host = host
+        self.port = port
         self.peer = tcp.join_address(host, port)
         self.idle = True
         self._house = house
@@ -127,6 +130,11 @@ class Stranger:
             self._loop.remove_reader(self._sock)
             self._sock.close()
         self._leave()
+
+    def visitor(self, head: Head) -> str:
+        """`address port` of who sent this request; a proxy on this machine is believed, and tells no port."""
+        proxied = forwarded(head) if is_loopback(self.host) else None
+        return f"{proxied} 0" if proxied else f"{self.host} {self.port}"
 
     def received(self, view: memoryview) -> int:
         data = bytes(view)
@@ -236,7 +244,7 @@ class Stranger:
         pipe.tune(self._house.tcp)
         self._send(self._house.decoy.switching(protocol, accept, now))
         self._leave()
-        self._house.admit(WebSocketPipe(pipe, None) if websocket else pipe, admission)
+        self._house.admit(WebSocketPipe(pipe, None) if websocket else pipe, admission, self.visitor(head))
         return True
 
     def _send(self, data: bytes) -> None:

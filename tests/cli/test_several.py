@@ -6,7 +6,7 @@ import sys
 
 SUPERVISOR = """
 import sys
-from hushgate.cli.both import supervise
+from hushgate.cli.several import supervise
 sys.exit(supervise([[sys.executable, "-c", code] for code in sys.argv[1:]]))
 """
 WAITER = """

@@ -5,10 +5,11 @@ import base64
 import os
 import ssl
 from collections.abc import Iterator
+from typing import Any
 
 import h11
 
-from hushgate.config.model import ClientConfig, Remote
+from hushgate.config.model import Remote, UplinkConfig
 from hushgate.errors import PipeError
 from hushgate.protocol.limits import HANDSHAKE_WAIT, REQUEST_HEAD_MAX
 from hushgate.protocol.websocket import accept_key
@@ -30,7 +31,7 @@ class Decoyed(PipeError):
         self.date = date
 
 
-async def dial(config: ClientConfig, context: ssl.SSLContext | None, upgrade: bytes) -> Pipe:
+async def dial(config: UplinkConfig[Any], context: ssl.SSLContext | None, upgrade: bytes) -> Pipe:
     """A pipe over which the server is about to send CHALLENGE. Raises Decoyed and PipeError."""
     remote = config.remote
     if context:

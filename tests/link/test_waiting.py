@@ -1,6 +1,6 @@
 """Who may wait, in which order they go on, and who loses a place."""
 
-from hushgate.server.waiting import WaitingRoom
+from hushgate.link.waiting import WaitingRoom
 
 
 def test_visitors_go_on_in_the_order_they_came() -> None:

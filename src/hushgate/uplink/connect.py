@@ -7,9 +7,9 @@ import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from hushgate.client.dial import Decoyed, dial
-from hushgate.config.model import ClientConfig
+from hushgate.config.model import UplinkConfig
 from hushgate.errors import AuthError, PipeError, ProtocolError, UnreachableError
 from hushgate.log import logger
 from hushgate.protocol.frames import Code, Type
@@ -19,6 +19,8 @@ from hushgate.protocol.limits import HANDSHAKE_WAIT
 from hushgate.protocol.take import take_frame
 from hushgate.protocol.upgrade import clock_offset
 from hushgate.transports.base import Pipe
+from hushgate.uplink.dial import Decoyed, dial
+from hushgate.uplink.words import SECRET
 
 _log = logger("connect")
 
@@ -43,7 +45,7 @@ class Connected:
 
 
 async def connect(
-    config: ClientConfig,
+    config: UplinkConfig[Any],
     context: ssl.SSLContext | None,
     keys: Sequence[Keys],
     instance: bytes,
@@ -58,7 +60,7 @@ async def connect(
         except Decoyed as decoyed:
             offset = clock_offset(decoyed.date, clock.now_ms())
             if offset is None or last:
-                raise AuthError(_explain(decoyed, clock)) from None
+                raise AuthError(_explain(decoyed, clock, SECRET[keys[0].role])) from None
             clock.offset_ms += offset
             _log.warning(
                 "this machine's clock differs from the server's; corrected for logins",
@@ -71,7 +73,7 @@ async def connect(
     raise AssertionError("the second attempt returns or raises")
 
 
-async def _login(config: ClientConfig, pipe: Pipe, dialler: Dialler) -> Connected:
+async def _login(config: UplinkConfig[Any], pipe: Pipe, dialler: Dialler) -> Connected:
     try:
         async with asyncio.timeout(HANDSHAKE_WAIT):
             pipe.write([dialler.challenge(await _frame(pipe, Type.CHALLENGE))])
@@ -86,11 +88,11 @@ async def _login(config: ClientConfig, pipe: Pipe, dialler: Dialler) -> Connecte
     return Connected(pipe, dialler, welcome)
 
 
-def _explain(decoyed: Decoyed, clock: Clock) -> str:
+def _explain(decoyed: Decoyed, clock: Clock, secret: str) -> str:
     offset = clock_offset(decoyed.date, clock.now_ms())
     clocks = f"this machine's clock is {round(offset / 1000)} s off" if offset else "the clocks agree"
     return (
-        f"{decoyed}: none of our tokens is known there (compare them with the server's file), or the path or host in "
+        f"{decoyed}: no {secret} of ours is known there (compare it with the server's file), or the path or host in "
         f"remote_addr leads elsewhere, or the server was just started ({clocks})"
     )
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hushgate.client.dial import Decoyed, dial
 from hushgate.config.model import Tcp
 from hushgate.errors import PipeError
 from hushgate.transports.stream import SocketPipe
+from hushgate.uplink.dial import Decoyed, dial
 from tests.aio import run
 from tests.tunnel import Service, client_config
 

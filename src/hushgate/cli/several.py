@@ -1,4 +1,4 @@
-"""A file with both sections: the server and the client as two processes that live and end together.
+"""A file with several sections: the programs as processes that live and end together.
 
 Each keeps its own event loop, log lines and drain; this process only passes signals on and waits.
 """
@@ -15,18 +15,18 @@ from types import FrameType
 _PASSED_ON = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 
 
-def run_both(file: Path, log_level: str) -> int:
+def run_all(file: Path, sections: Sequence[str], log_level: str) -> int:
     """The first exit code that is not 0, or 0; 128 + n for a child that signal n killed.
 
-    When one of the two ends, the other is asked to end as well.
+    When one of them ends, the others are asked to end as well.
     """
     # -P: what lies in the working directory must not be imported.
     ourselves = [sys.executable, "-P", "-m", "hushgate"]
-    return supervise([[*ourselves, section, str(file), "--log-level", log_level] for section in ("server", "client")])
+    return supervise([[*ourselves, section, str(file), "--log-level", log_level] for section in sections])
 
 
 def supervise(commands: Sequence[Sequence[str]]) -> int:
-    """As `run_both`, for any commands. Must be called in the main thread, where signal handlers can be set."""
+    """As `run_all`, for any commands. Must be called in the main thread, where signal handlers can be set."""
     children: list[subprocess.Popen[bytes]] = []
     asked_to_end = False
 
@@ -45,7 +45,7 @@ def supervise(commands: Sequence[Sequence[str]]) -> int:
             children.append(child)
             threading.Thread(target=_wait, args=(child, ended), daemon=True).start()
         codes = [ended.get()]
-        if not asked_to_end:  # A second SIGTERM could cut the other one's drain short.
+        if not asked_to_end:  # A second SIGTERM could cut another one's drain short.
             for child in children:
                 child.terminate()
         codes += [ended.get() for _ in children[1:]]

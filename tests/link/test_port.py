@@ -1,4 +1,4 @@
-"""A public port while home is up, away, back, and gone for good."""
+"""A port, with its lobby, while the route is up, away, back, and gone for good."""
 
 import asyncio
 import contextlib
@@ -9,18 +9,18 @@ from dataclasses import replace
 
 import pytest
 
-from hushgate.config.model import Address, Limits, ServerService
+from hushgate.config.model import Address, Limits
 from hushgate.errors import LocalProtocolError
+from hushgate.link.lobby import Lobby
+from hushgate.link.port import Port
 from hushgate.link.routes import Route
 from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.stream import Stream
-from hushgate.server.ports import Port
 from tests.aio import run
 from tests.link.joined import Side
-from tests.tunnel import QUICK, ending, leave, token, until
+from tests.tunnel import QUICK, ending, leave, until
 
 Visitor = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-ECHO = ServerService("echo", (token("echo"),), bind=Address("127.0.0.1", 0))
 
 
 class Away:
@@ -40,10 +40,10 @@ class Away:
         self.visitors.append(what.visitor)
         return self.side.mux.open(what, time.monotonic())
 
-    def find(self, service: str) -> Route | None:
+    def find(self) -> Route | None:
         return self if self.known else None
 
-    def away(self, service: str, now: float) -> float:
+    def away(self, now: float) -> float:
         return self.seconds
 
 
@@ -51,16 +51,16 @@ class Scene:
     def __init__(self, wait: float, limits: Limits) -> None:
         self.home = Away()
         timing = replace(QUICK, visitor_wait=wait)
-        home, ready = self.home, self.home.side.readiness
-        self.port = Port(ECHO, Address("127.0.0.1", 0), home.find, home.away, timing, limits, ready)
+        self.lobby = Lobby(self.home.find, self.home.away, timing, limits)
+        self.port = Port("echo", Address("127.0.0.1", 0), self.lobby, self.home.side.readiness)
         self.visitors: list[Visitor] = []
 
     async def visit(self) -> Visitor:
         """A visitor who has arrived."""
-        before = self.port.waiting + self.port.total
+        before = self.lobby.waiting + self.port.total
         visitor = await asyncio.open_connection(*self.port.address)
         self.visitors.append(visitor)
-        await until(lambda: self.port.waiting + self.port.total > before, "the visitor")
+        await until(lambda: self.lobby.waiting + self.port.total > before, "the visitor")
         return visitor
 
     async def refused(self) -> bool:
@@ -80,6 +80,7 @@ async def scene(wait: float = 20.0, limits: Limits | None = None) -> AsyncIterat
         yield made
     finally:
         made.port.close()
+        made.lobby.close()
         made.home.side.mux.end(Code.DONE, "")
         for _, writer in made.visitors:
             await leave(writer)
@@ -97,7 +98,7 @@ def test_while_home_is_up_visitors_are_served_at_once() -> None:
             made.home.up = True
             visitor = await made.visit()
             assert made.home.visitors == [address(visitor)]
-            assert (made.port.visitors, made.port.total, made.port.waiting) == (1, 1, 0)
+            assert (made.port.visitors, made.port.total, made.lobby.waiting) == (1, 1, 0)
         assert (made.port.visitors, made.port.total) == (0, 1)
 
     run(main())
@@ -107,11 +108,11 @@ def test_those_who_wait_go_on_in_the_order_they_came() -> None:
     async def main() -> None:
         async with scene() as made:
             visitors = [await made.visit() for _ in range(5)]
-            assert (made.port.waiting, made.home.visitors) == (5, [])
+            assert (made.lobby.waiting, made.home.visitors) == (5, [])
             made.home.up = True
-            made.port.home_is_back()
+            made.lobby.open()
             assert made.home.visitors == [address(visitor) for visitor in visitors]
-            assert (made.port.waiting, made.port.visitors) == (0, 5)
+            assert (made.lobby.waiting, made.port.visitors) == (0, 5)
 
     run(main())
 
@@ -124,9 +125,9 @@ def test_who_has_waited_long_enough_is_let_go_and_the_others_wait_on() -> None:
             second = await made.visit()
             second[1].write(b"a first word")
             assert await ending(first[0]) == "closed"
-            assert made.port.waiting == 1
+            assert made.lobby.waiting == 1
             assert await ending(second[0]) == "closed", "unread bytes must not make a reset of it"
-            assert (made.port.waiting, made.home.visitors) == (0, [])
+            assert (made.lobby.waiting, made.home.visitors) == (0, [])
 
     run(main())
 
@@ -138,7 +139,7 @@ def test_when_nobody_can_say_that_home_comes_back_nobody_waits() -> None:
             assert await made.refused()
             made.home.seconds = QUICK.grace
             await made.visit()
-            assert made.port.waiting == 1
+            assert made.lobby.waiting == 1
 
     run(main())
 
@@ -153,7 +154,7 @@ def test_a_full_room_refuses_until_somebody_left_by_themselves() -> None:
             made.visitors.append(third)
             assert await made.refused()
             made.home.up = True
-            made.port.home_is_back()
+            made.lobby.open()
             assert made.home.visitors == [address(second), address(third)]
 
     run(main())
@@ -164,7 +165,7 @@ def test_a_way_home_that_takes_no_more_or_is_lost_in_between_is_a_refusal() -> N
         async with scene() as made:
             waiting = await made.visit()
             made.home.known = False
-            made.port.home_is_back()
+            made.lobby.open()
             assert await ending(waiting[0]) == "reset"
             made.home.known = made.home.up = made.home.full = True
             assert await made.refused()
@@ -173,7 +174,7 @@ def test_a_way_home_that_takes_no_more_or_is_lost_in_between_is_a_refusal() -> N
     run(main())
 
 
-def test_a_closed_port_keeps_those_who_are_served_alone() -> None:
+def test_a_closed_port_and_lobby_leave_those_who_are_served_alone() -> None:
     async def main() -> None:
         async with scene() as made:
             made.home.up = True
@@ -181,6 +182,8 @@ def test_a_closed_port_keeps_those_who_are_served_alone() -> None:
             made.home.up = False
             waiting = await made.visit()
             made.port.close()
+            assert made.lobby.waiting == 1
+            made.lobby.close()
             assert await ending(waiting[0]) == "closed"
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection(*made.port.address)
@@ -193,9 +196,9 @@ def test_a_change_holds_for_those_who_come_after_it() -> None:
     async def main() -> None:
         async with scene() as made:
             await made.visit()
-            made.port.change(ECHO, replace(QUICK, grace=0.0))
+            made.lobby.change(replace(QUICK, grace=0.0))
             made.home.seconds = 1.0
             assert await made.refused()
-            assert made.port.waiting == 1
+            assert made.lobby.waiting == 1
 
     run(main())

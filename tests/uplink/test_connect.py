@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from hushgate.client.app import derive
-from hushgate.client.connect import Clock, connect
 from hushgate.config.model import ServerConfig
 from hushgate.errors import AuthError, UnreachableError, UserError
 from hushgate.guard.proofs import ProofGuard
 from hushgate.protocol.hello import Attach
 from hushgate.server.app import Server
+from hushgate.uplink.connect import Clock, connect
 from tests.aio import run
 from tests.logs import capture_logs
 from tests.tunnel import client_config, server_config, token
@@ -46,7 +46,7 @@ def test_a_wrong_clock_is_corrected_once_by_the_decoys_date_and_said(
 
 
 def test_a_wrong_token_lists_what_it_may_be() -> None:
-    with pytest.raises(AuthError, match=r"tokens .* path or host .* just started \(the clocks agree\)"):
+    with pytest.raises(AuthError, match=r"token .* path or host .* just started \(the clocks agree\)"):
         run(attempt(server_config({"echo": 0}), Clock(), "wrong"))
 
 

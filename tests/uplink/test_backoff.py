@@ -1,7 +1,7 @@
 """Waits between attempts: at most 250 ms first, doubling spans with full jitter, quick again after a stable link."""
 
-from hushgate.client.backoff import Backoff
 from hushgate.protocol.limits import RETRY_BASE, RETRY_FIRST, RETRY_MAX, STABLE_AFTER
+from hushgate.uplink.backoff import Backoff
 
 
 def test_spans_double_up_to_the_most() -> None:

@@ -1,0 +1,355 @@
+"""Keeps a session with the server alive, and moves it from link to link: the half of the client's and of the laptop's
+program that is the same.
+
+    start ─▶ attempt ─▶ welcomed ─▶ link stands ─▶ link lost ─┐
+               ▲  └─ failed ─▶ wait (backoff) ─┐              │
+               └───────────────────────────────┴──────────────┘   until the grace is over; then the session is lost
+
+One attempt runs at a time; while a link still stands it is for the link that replaces it (GOAWAY `move`).
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import ssl
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from hushgate.config.model import UplinkConfig
+from hushgate.errors import AuthError, LocalProtocolError, ProtocolError, UnreachableError, UserError
+from hushgate.link.link import Link, finish_all
+from hushgate.log import Log
+from hushgate.protocol import frames
+from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
+from hushgate.protocol.hello import ATTACHED, Attach, Dialler, Resume, Status, Welcome
+from hushgate.protocol.keys import Keys, Role
+from hushgate.protocol.limits import RETRY_BASE, RETRY_MAX
+from hushgate.protocol.mux import Mux
+from hushgate.protocol.stream import Stream
+from hushgate.tasks import Tasks
+from hushgate.transports.tls import client_context
+from hushgate.uplink.backoff import Backoff
+from hushgate.uplink.connect import Clock, Connected, connect
+from hushgate.uplink.words import COMPLAINTS
+
+_RETRY_WITH_STREAMS: Final = 5.0
+"""Longest wait between attempts while streams wait to be resumed."""
+_RETRY_REFUSED: Final = 5.0
+"""Shortest wait after the server did not know us: asking more often helps nobody and looks like an attack."""
+_PROVED_AT_ONCE: Final = 96
+"""So many services fit one PROVE, however long their names are."""
+_DRAIN = frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN))
+_ATTACHED = {Attach.NEW: "new", Attach.RESUMED: "resumed", Attach.UNKNOWN: "new, the old one is lost"}
+
+
+class User(Protocol):
+    """Whose session it is."""
+
+    def incoming(self, stream: Stream) -> None:
+        """The server opened a stream."""
+
+    def linked(self) -> None:
+        """A link stands."""
+
+
+class Uplink:
+    """The session of one program with one server: owner of its mux (protocol.mux.Owner), and the Route to everything
+    behind the server (link.routes.Route)."""
+
+    def __init__(self, role: Role, config: UplinkConfig[Any], keys: Sequence[Keys], user: User, log: Log) -> None:
+        """Raises SystemFault when `trusted_root` cannot be read."""
+        self.statuses: Mapping[str, Status] = {}
+        """What the server said of each service, on the newest link."""
+        self.link: Link | None = None
+        self.links = 0
+        """Links that stood so far."""
+        self.quiet = asyncio.Event()
+        self._role = role
+        self._config = config
+        self._keys = keys
+        self._user = user
+        self._log = log
+        self._context = tls_context(config)
+        self._instance = os.urandom(16)
+        self._clock = Clock()
+        self._backoff = Backoff(random.random)
+        self._mux = self._new_mux()
+        self._session: bytes | None = None
+        self._epoch = 0
+        self._dialler: Dialler | None = None
+        self._linked_at = 0.0
+        self._redial = asyncio.Event()
+        self._redial.set()
+        self._not_before = 0.0
+        self._earliest = 0.0
+        """The next attempt may be made from then on, if somebody is in a hurry."""
+        self._sooner = asyncio.Event()
+        self._attempting = False
+        self._ending = False
+        self._grace: asyncio.TimerHandle | None = None
+        self._tasks = Tasks("uplink")
+
+    @property
+    def streams(self) -> Mapping[int, Stream]:
+        return self._mux.streams
+
+    @property
+    def up(self) -> bool:
+        return self.link is not None and not self._ending
+
+    @property
+    def lost(self) -> bool:
+        """Whether the session has ended, and no new one stands yet."""
+        return self._mux.failed is not None
+
+    @property
+    def owed(self) -> int:
+        """Bytes that were sent and not yet acknowledged."""
+        return self._mux.outbox.replay.kept
+
+    def open(self, what: Open) -> Stream:
+        """A new stream to a service behind the server. Raises LocalProtocolError."""
+        if self._ending:
+            raise LocalProtocolError("this program ends")
+        return self._mux.open(what, time.monotonic())
+
+    async def start(self) -> None:
+        """Connects, and reconnects for ever."""
+        self._tasks.start("connect", self._keep_connected())
+
+    async def start_now(self) -> None:
+        """As `start`, but the first attempt is made here. Raises AuthError or UnreachableError when it fails."""
+        connected = await self._attempt()
+        if refusal := self._refusal(connected.welcome):
+            connected.pipe.close()
+            raise refusal
+        self._redial.clear()
+        self._welcomed(connected)
+        await self.start()
+
+    def _refusal(self, welcome: Welcome) -> UserError | None:
+        if welcome.attach in ATTACHED:
+            return None
+        if welcome.attach is not Attach.DENIED:
+            return UnreachableError(f"{self._config.remote} asks to come back in {welcome.retry_ms / 1000:.0f} s")
+        failed = [(name, status) for name, status in welcome.services.items() if status is not Status.OK]
+        told = "; ".join(f"{name}: {COMPLAINTS[self._role, status]}" for name, status in failed)
+        return AuthError(f"{self._config.remote}: {told or 'no service was proved'}")
+
+    def hurry(self) -> None:
+        """Somebody waits for the link: the next attempt is made as soon as it may."""
+        if not self.link:
+            self._not_before = min(self._not_before, self._earliest)
+            self._sooner.set()
+
+    def drain(self) -> float:
+        """Asks for no new streams; the seconds that those that run may take (ops.program.Program)."""
+        self._log.info("stopping", streams=len(self._mux.streams))
+        self._ending = True
+        if not self._mux.streams:
+            self.quiet.set()
+        elif self.link:
+            self._mux.outbox.say(_DRAIN)
+        return self._config.timing.drain
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+        if self._grace:
+            self._grace.cancel()
+        self._mux.close(Code.SHUTDOWN, "the program at this end ends")
+        if self.link:
+            await finish_all([self.link])
+
+    def reload(
+        self, config: UplinkConfig[Any], keys: Sequence[Keys], removed: Sequence[str], changed: Collection[str]
+    ) -> None:
+        """Takes over another configuration: `removed` and `changed` services are withdrawn and proved again, streams of
+        the others do not notice. Raises SystemFault, and then changes nothing."""
+        old = self._config
+        moved = (old.remote, old.trusted_root, old.hostname) != (config.remote, config.trusted_root, config.hostname)
+        if moved:
+            self._context = tls_context(config)
+        self._config = config
+        self._keys = keys
+        self._mux.withdraw(removed, Code.WITHDRAWN)
+        if self.link:
+            self._prove(removed, changed)
+        if moved or not self.link:
+            self._not_before = 0.0
+            self._sooner.set()
+            self._redial.set()
+
+    # The session.
+
+    async def _keep_connected(self) -> None:
+        while True:
+            await self._redial.wait()
+            await self._until_due()
+            self._redial.clear()
+            if not self._keys:
+                self._log.warning("not connected: there is no service to prove; waiting for the file to change")
+                continue
+            self._attempting = True
+            try:
+                connected = await self._attempt()
+            except UserError as error:
+                self._retry(str(error), _RETRY_REFUSED if isinstance(error, AuthError) else 0.0)
+            else:
+                self._welcomed(connected)
+            finally:
+                self._attempting = False
+
+    async def _until_due(self) -> None:
+        """Sleeps until `_not_before`, which may be brought forward meanwhile."""
+        while (wait := self._not_before - time.monotonic()) > 0:
+            self._sooner.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._sooner.wait()
+
+    async def _attempt(self) -> Connected:
+        self._epoch += 1
+        resume = Resume(self._session, self._epoch, self._mux.outbox.received) if self._session else None
+        return await connect(self._config, self._context, self._keys, self._instance, self._clock, resume)
+
+    def _retry(self, reason: str, at_least: float = 0.0) -> None:
+        wait = max(at_least, self._backoff.next(_RETRY_WITH_STREAMS if self._mux.streams else RETRY_MAX))
+        self._log.warning(
+            "not connected", reason=reason, retry_in=f"{wait:.1f}s", streams_waiting=len(self._mux.streams)
+        )
+        now = time.monotonic()
+        self._not_before = now + wait
+        self._earliest = now + max(at_least, RETRY_BASE)
+        self._redial.set()
+
+    def _welcomed(self, connected: Connected) -> None:
+        pipe, welcome = connected.pipe, connected.welcome
+        if welcome.attach in (Attach.RETRY, Attach.STALE, Attach.DENIED):
+            pipe.close()
+            self._log_services(welcome.services)
+            if welcome.attach is Attach.DENIED and Status.OK in welcome.services.values():
+                self._lose_session(Code.DENIED, "no service of the session could be proved")
+            wait = max(welcome.retry_ms / 1000, _RETRY_REFUSED if welcome.attach is Attach.DENIED else 0.0)
+            self._retry(f"the server answered {welcome.attach.name.lower()} {welcome.text}".strip(), wait)
+            return
+        if self.link:
+            self.link.fence("moved to a new link")
+        if welcome.attach is not Attach.RESUMED and self._session:
+            self._lose_session(Code.AWAY, "the server no longer knows the session")
+        if welcome.attach is Attach.NEW:
+            self._epoch = 1
+        if welcome.attach is not Attach.RESUMED and self._mux.failed:
+            self._mux = self._new_mux()
+        self._session = welcome.session
+        self._mux.peer_window = welcome.window
+        self._dialler = connected.dialler
+        self._start_link(connected, welcome)
+
+    def _start_link(self, connected: Connected, welcome: Welcome) -> None:
+        if self._grace:
+            self._grace.cancel()
+            self._grace = None
+        link = Link(connected.pipe, self._mux, self._link_ended)
+        self.link = link
+        self.links += 1
+        self._linked_at = time.monotonic()
+        self.statuses = dict(welcome.services)
+        good = [name for name, status in welcome.services.items() if status is Status.OK]
+        self._log.info(
+            "connected",
+            server=self._config.remote,
+            session=_ATTACHED[welcome.attach],
+            services=",".join(sorted(good)),
+            streams=len(self._mux.streams),
+        )
+        self._log_services(welcome.services)
+        link.start(welcome.received if welcome.attach is Attach.RESUMED else 0)
+        if self.link is link:
+            if self._ending:
+                self._mux.outbox.say(_DRAIN)
+            self._user.linked()
+
+    def _link_ended(self, link: Link, reason: str) -> None:
+        if self.link is not link:
+            return
+        self.link = None
+        self._dialler = None
+        self._backoff.stood(time.monotonic() - self._linked_at)
+        if self._mux.failed:
+            self._session = None
+        else:
+            loop = asyncio.get_running_loop()
+            self._grace = loop.call_later(
+                self._config.timing.grace, self._lose_session, Code.AWAY, "the server did not come back in time"
+            )
+        if self._ending and not self._mux.streams:
+            self.quiet.set()
+        elif not self._attempting:
+            self._retry(f"link lost: {reason}", max(0.0, self._not_before - time.monotonic()))
+
+    def _lose_session(self, code: Code, text: str) -> None:
+        """The streams end; the next link begins a new session."""
+        self._grace = None
+        if self._mux.streams:
+            self._log.warning("streams ended", reason=text, streams=len(self._mux.streams))
+        self._mux.close(code, text)
+        self._session = None
+
+    def _new_mux(self) -> Mux:
+        return Mux(self, dialler=True, now=time.monotonic(), random=random.random)
+
+    # What the mux tells its owner.
+
+    def incoming(self, stream: Stream) -> None:
+        self._user.incoming(stream)
+
+    def gone(self, stream: Stream) -> None:
+        if self._ending and not self._mux.streams:
+            self.quiet.set()
+
+    def started(self) -> None:
+        pass
+
+    def handshake(self, type: Type, payload: bytes) -> None:
+        assert self._dialler is not None, "a link has a handshake"
+        if type is Type.CHANGED:
+            self._prove([], [key.service for key in self._keys])
+        elif type is not Type.PROVED:
+            raise ProtocolError(Code.PROTOCOL, f"{type.name} out of turn")
+        else:
+            answered = self._dialler.proved(payload)
+            known, self.statuses = self.statuses, {**self.statuses, **answered}
+            changed = {name: status for name, status in answered.items() if known.get(name) is not status}
+            if proved := [name for name, status in changed.items() if status is Status.OK]:
+                self._log.info("services proved", services=",".join(sorted(proved)))
+            self._log_services(changed)
+
+    def goaway(self, away: GoAway) -> None:
+        self._log.info(
+            "the server says goodbye", mode=away.mode.name.lower(), code=away.code.name.lower(), text=away.text
+        )
+        self._not_before = time.monotonic() + (away.after + away.spread * random.random()) / 1000
+        if away.mode is Mode.MOVE and not self._ending:
+            self._redial.set()
+
+    # Services.
+
+    def _prove(self, removed: Sequence[str], changed: Collection[str]) -> None:
+        if self._dialler is None:
+            return
+        keys = [key for key in self._keys if key.service in changed]
+        for at in range(0, max(len(keys), len(removed)), _PROVED_AT_ONCE):
+            part = slice(at, at + _PROVED_AT_ONCE)
+            self._mux.outbox.say(self._dialler.prove(keys[part], removed[part]))
+
+    def _log_services(self, statuses: Mapping[str, Status]) -> None:
+        for name, status in statuses.items():
+            if status is not Status.OK:
+                self._log.warning(COMPLAINTS[self._role, status], service=name)
+
+
+def tls_context(config: UplinkConfig[Any]) -> ssl.SSLContext | None:
+    """What a program trusts, or None when the link has no TLS of ours. Raises SystemFault."""
+    return client_context(config.trusted_root) if config.remote.tls else None
