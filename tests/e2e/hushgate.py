@@ -23,6 +23,11 @@ def token(service: str) -> str:
     return (service.encode().hex() + "0123456789abcdef" * 4)[:64]
 
 
+def access_key(service: str) -> str:
+    """The same for laptops."""
+    return token(f"laptop's {service}")
+
+
 def write(path: Path, text: str) -> Path:
     """Replaces the file at once, as an editor does, readable for its owner alone."""
     fresh = path.with_suffix(".new")
@@ -38,7 +43,8 @@ class Tunnel:
 
     `services`: name to the local address at home; each has a public port on 127.0.0.1. `remote`: where the client
     dials, when not straight to the door (a relay, nginx). `settings`: lines of `[server]` and `[client]`. `at_server`
-    and `at_home`: the services that each file names at the start, all of them unless changed before.
+    and `at_home`: the services that each file names at the start, all of them unless changed before. `private`
+    services have no public port; laptops have no key for `revoked` ones.
     """
 
     programs: Programs
@@ -49,6 +55,8 @@ class Tunnel:
     client_tokens: dict[str, str] = field(default_factory=dict)
     door: int = field(default_factory=free_port)
     environ: Mapping[str, str] = field(default_factory=dict)
+    private: set[str] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)
     ports: dict[str, int] = field(init=False)
     at_server: list[str] = field(init=False)
     at_home: list[str] = field(init=False)
@@ -76,7 +84,7 @@ class Tunnel:
         """Writes the files and starts both; on return every public port listens (home may still be on its way)."""
         self.write_client(self.at_home)
         self.server = self.start_server()
-        for port in (self.door, *(self.ports[name] for name in self.at_server)):
+        for port in (self.door, *(self.ports[name] for name in self.at_server if name not in self.private)):
             self.server.wait_listening(("127.0.0.1", port))
         self.client = self.programs.start("client", command("client", self.client_file), {**ENVIRON, **self.environ})
         return self
@@ -89,7 +97,8 @@ class Tunnel:
         lines = ["[server]", f'bind_addr = "127.0.0.1:{self.door}"', self.server_settings]
         for name in services:
             lines += [f"[server.services.{name}]", f'token = "{token(name)}"']
-            lines += [f'bind_addr = "127.0.0.1:{self.ports[name]}"']
+            lines += [f'access_key = "{access_key(name)}"'] if name not in self.revoked else []
+            lines += [f'bind_addr = "127.0.0.1:{self.ports[name]}"'] if name not in self.private else []
         write(self.server_file, "\n".join(lines) + "\n")
 
     def write_client(self, services: Sequence[str]) -> None:

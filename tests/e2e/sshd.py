@@ -23,6 +23,8 @@ class Sshd:
         self.directory = directory / name
         self.directory.mkdir()
         self.port = port
+        self.proxy = ""
+        """What every client is to reach it through (ProxyCommand), when not a port."""
         self.user = getpass.getuser()
         self.key = self.directory / "user_key"
         host_key = self.directory / "host_key"
@@ -55,7 +57,9 @@ LogLevel VERBOSE
 
     def options(self) -> list[str]:
         """What every client (ssh, scp, sftp) is given, but for the port."""
+        proxy = ["-o", f"ProxyCommand={self.proxy}"] if self.proxy else []
         return [
+            *proxy,
             "-F",
             "none",
             "-i",

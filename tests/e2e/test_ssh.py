@@ -1,4 +1,4 @@
-"""OpenSSH through the tunnel: everything people do over ssh."""
+"""OpenSSH through the tunnel: everything people do over ssh, on each of the ways there are to it."""
 
 import hashlib
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import traffic
+from tests.e2e.access import Laptop
 from tests.e2e.hushgate import Tunnel
 from tests.e2e.programs import Address, Programs, free_port, listens, need, run, until
 from tests.e2e.sshd import Sshd
@@ -18,10 +19,20 @@ from tests.e2e.sshd import Sshd
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
 
-@pytest.fixture
-def port(programs: Programs, sshd: Sshd) -> int:
-    """The public port of the VPS behind which home's sshd is."""
-    return Tunnel(programs, {"ssh": ("127.0.0.1", sshd.port)}).start().ports["ssh"]
+@pytest.fixture(params=["public port", "local port", "stdio"])
+def port(request: pytest.FixtureRequest, programs: Programs, sshd: Sshd) -> int:
+    """The port that ssh is to be given: a public one of the VPS, a local one of the laptop, or any, with a
+    ProxyCommand."""
+    tunnel = Tunnel(programs, {"ssh": ("127.0.0.1", sshd.port)})
+    if request.param == "public port":
+        return tunnel.start().ports["ssh"]
+    tunnel.private = {"ssh"}
+    laptop = Laptop(tunnel.start(), ["ssh"])
+    tunnel.client.wait_log("connected")
+    if request.param == "local port":
+        return laptop.start().ports["ssh"]
+    sshd.proxy = laptop.proxy("ssh")
+    return 22
 
 
 @pytest.fixture
@@ -142,3 +153,17 @@ def test_twenty_sessions_on_one_control_master(sshd: Sshd, port: int, tmp_path: 
     finally:
         master.terminate()
         master.wait()
+
+
+def test_an_agent_is_forwarded(sshd: Sshd, port: int, tmp_path: Path) -> None:
+    agent = tmp_path / "agent"
+    process = subprocess.Popen([need("ssh-agent"), "-D", "-a", agent], stdout=subprocess.DEVNULL)
+    try:
+        until(agent.exists, "the agent")
+        environ = {"SSH_AUTH_SOCK": str(agent)}
+        run([need("ssh-add"), "-q", sshd.key], environ=environ)
+        listed = sshd.run(port, "ssh-add -L", options=["-A"], environ=environ).stdout
+        assert listed.split()[:2] == sshd.key.with_suffix(".pub").read_bytes().split()[:2]
+    finally:
+        process.terminate()
+        process.wait()
