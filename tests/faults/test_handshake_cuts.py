@@ -28,8 +28,8 @@ _REPLAYED = 24
 @pytest.fixture(autouse=True)
 def quick_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those of this file: the next attempt comes at once, and no link is given up on a busy machine."""
-    monkeypatch.setattr("hushgate.client.backoff.RETRY_FIRST", 0.0)
-    monkeypatch.setattr("hushgate.client.backoff.RETRY_BASE", 0.0)
+    monkeypatch.setattr("hushgate.uplink.backoff.RETRY_FIRST", 0.0)
+    monkeypatch.setattr("hushgate.uplink.backoff.RETRY_BASE", 0.0)
 
 
 class Script:
