@@ -84,9 +84,12 @@ def test_a_session_that_its_client_never_took_up_is_no_route_and_goes_when_the_c
         lost.taken_up = elsewhere.taken_up = False
         link = cast(Fenced, lost.link)
         assert house.registry.find("ssh") is served
+        house.table.remove(served, 1000.0)
+        assert house.registry.find("ssh") is lost and not lost.up
+        assert house.registry.away("ssh", 1070.0) == 0.0, "it may be taken up any moment"
         attach, session = house.login(b"A", now=1001.0)
         assert (attach, house.registry.find("ssh"), link.fenced, lost.link) == (Attach.NEW, session, True, None)
-        assert list(house.table.sessions) == [served, elsewhere, session]
+        assert list(house.table.sessions) == [elsewhere, session]
         assert house.login(b"A", now=1002.0)[1] is not session
         assert session in house.table.sessions, "one that was taken up stays beside it"
 

@@ -49,9 +49,9 @@ class Registry:
         return owners[-1] if owners else None
 
     def away(self, service: str, now: float) -> float:
-        """Seconds since `service` was last served; 0 while it is."""
+        """Seconds since `service` was last served; 0 while it is, or about to be, because home has logged in."""
         owned = self._services.get(service)
-        if owned and any(session.up for session in owned.owners):
+        if owned and any(session.link and not session.draining for session in owned.owners):
             return 0.0
         return now - (owned.away_since if owned and owned.away_since else self._started_at)
 
