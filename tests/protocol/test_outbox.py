@@ -6,6 +6,7 @@ from hushgate.protocol.limits import (
     ACK_BYTES,
     ACK_DELAY,
     ACK_FRAMES,
+    ACK_SHARE,
     CAP_START,
     DATAGRAM_AGE,
     DATAGRAM_QUEUE,
@@ -91,13 +92,17 @@ def test_an_ack_is_due_by_bytes_by_frames_and_by_time() -> None:
     assert message and message[-1] == frames.ack(0, ACK_DELAY)
 
 
-def test_an_ack_goes_along_with_data_when_half_of_it_is_due() -> None:
+def test_an_ack_goes_along_with_others_when_a_share_of_it_is_due() -> None:
     pair = Pair()
     pair.step(0)
-    pair.dialler.outbox.arrived(ACK_FRAMES // 2, 100, pair.now)
+    pair.dialler.outbox.arrived(ACK_FRAMES // ACK_SHARE, 100, pair.now)
     assert pair.dialler.pull(pair.now) is None
-    pair.open(b"x", ends=False)
+    stream = pair.open(b"x", ends=False).stream
     assert kinds(pair.dialler.pull(pair.now)) == ["ACK", "OPEN", "DATA"]
+    pair.dialler.outbox.arrived(1, ACK_BYTES // ACK_SHARE, pair.now)
+    assert pair.dialler.pull(pair.now) is None
+    pair.dialler.outbox.window(stream)
+    assert kinds(pair.dialler.pull(pair.now)) == ["ACK", "WINDOW"]
 
 
 def test_a_timer_that_fired_is_not_due_again_while_the_pipe_is_full() -> None:

@@ -70,8 +70,11 @@ CAP_SLACK: Final = 0.010
 RATE_WINDOW: Final = 1.0
 MIN_RTT_WINDOW: Final = 10.0
 
-ACK_BYTES: Final = 128 * KIB
-ACK_FRAMES: Final = 64
+ACK_BYTES: Final = 256 * KIB
+"""An ACK costs a write here and a wake-up there; at 400 Mbit/s and more this many bytes come before ACK_DELAY."""
+ACK_FRAMES: Final = 256
+ACK_SHARE: Final = 4
+"""A quarter of that is enough to go along with other frames: as much as CAP_START lets a peer send."""
 ACK_DELAY: Final = 0.005
 
 PING_AFTER: Final = 20.0

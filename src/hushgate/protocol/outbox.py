@@ -20,6 +20,7 @@ from hushgate.protocol.limits import (
     ACK_BYTES,
     ACK_DELAY,
     ACK_FRAMES,
+    ACK_SHARE,
     DATAGRAM_AGE,
     DATAGRAM_QUEUE,
     MESSAGE_MAX,
@@ -178,8 +179,9 @@ class Outbox:
 
     @property
     def _ack_due(self) -> bool:
-        """Whether an ACK should leave: half of what makes one leave alone is enough to go along with others."""
-        share = 2 if self.schedule.fresh or self.schedule.busy or self._orders else 1
+        """Whether an ACK should leave: less is enough to go along with other frames than to leave alone."""
+        others = self.schedule.fresh or self.schedule.busy or self._orders or self._windows
+        share = ACK_SHARE if others else 1
         return self._ack_now or self._unacked_frames * share >= ACK_FRAMES or self._unacked_bytes * share >= ACK_BYTES
 
     def pull(self, now: float) -> list[bytes] | None:
