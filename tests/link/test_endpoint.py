@@ -4,16 +4,17 @@ import asyncio
 import hashlib
 import random
 import socket
+import time
 from collections.abc import Callable
 from itertools import permutations
 
 import pytest
 
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
-from hushgate.protocol.frames import Code
+from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.limits import WINDOW_MAX
 from tests.aio import run
-from tests.link.joined import joined
+from tests.link.joined import Side, joined, tcp_pair
 from tests.tunnel import until
 
 
@@ -201,6 +202,26 @@ def test_a_reset_does_not_cut_off_the_bytes_before_it_while_they_move() -> None:
                 assert not made.near.closed
             endpoint.look()
             assert made.near.closed
+
+    run(main())
+
+
+@pytest.mark.parametrize("asked", [(65_000, 65_000), (65_000, 20_000, 20_000), (65_000, 35_000)])
+def test_what_was_received_ahead_is_given_in_order_and_its_end_told(asked: tuple[int, ...]) -> None:
+    async def main() -> None:
+        side, (visitor, inner) = Side(dialler=True), tcp_pair()
+        stream = side.mux.open(Open("echo"), time.monotonic())
+        side.bind(stream, inner)
+        data = random.Random(1).randbytes(100_000)
+        with visitor:
+            await asyncio.get_running_loop().sock_sendall(visitor, data)
+            await until(lambda: len(inner.recv(len(data), socket.MSG_PEEK)) == len(data), "the bytes")
+            taken = [bytes(stream.endpoint.take(n) or b"") for n in asked]
+            assert [len(part) for part in taken[:-1]] == list(asked[:-1]) and b"".join(taken) == data
+            assert stream.endpoint.take(65_000) == b""
+            visitor.shutdown(socket.SHUT_WR)
+            await until(lambda: stream.endpoint.take(65_000) is None, "the end")
+        side.mux.abort(stream, Code.DONE)
 
     run(main())
 

@@ -1,7 +1,7 @@
 """What leaves next: the order of things, how large messages are, when an ACK is due."""
 
 from hushgate.protocol import frames
-from hushgate.protocol.frames import Code, Kind, Open, Type
+from hushgate.protocol.frames import Buffer, Code, Kind, Open, Type
 from hushgate.protocol.limits import (
     ACK_BYTES,
     ACK_DELAY,
@@ -17,7 +17,7 @@ from tests.protocol.pair import Memory, Pair, pattern
 from tests.protocol.test_resume import split
 
 
-def kinds(message: list[bytes] | None) -> list[str]:
+def kinds(message: list[Buffer] | None) -> list[str]:
     return [frames.describe(raw).split(" ")[0] for raw in split(b"".join(message or []))]
 
 

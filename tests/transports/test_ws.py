@@ -3,6 +3,7 @@
 import pytest
 
 from hushgate.protocol.websocket import ZERO_KEY, Opcode, encode, header
+from hushgate.transports.base import Message
 from hushgate.transports.memory import MemoryPipe, memory_pair
 from hushgate.transports.ws import WebSocketPipe
 from tests.transports.pairs import Probe
@@ -18,7 +19,7 @@ def server() -> tuple[MemoryPipe, Probe, WebSocketPipe, Probe]:
     return raw, peer, pipe, user
 
 
-def client_frame(opcode: int, payload: bytes) -> list[bytes]:
+def client_frame(opcode: int, payload: bytes) -> Message:
     return encode([payload], ZERO_KEY, opcode)
 
 

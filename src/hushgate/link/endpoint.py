@@ -1,8 +1,9 @@
 """The local end of a stream: a connected, non-blocking socket (see protocol.stream.Endpoint).
 
 The data path. `take` receives from the socket when the stream has its turn, so the bytes object that the kernel
-filled is the payload that leaves, and stays for replay: no copy. `data` sends a slice of the link's read buffer; only
-what the kernel refuses stays behind, in the mux.
+filled is the payload that leaves, and stays for replay: no copy. A stream that may send frames of the largest size
+gets several of them from one call, and gives them away one by one. `data` sends a slice of the link's read buffer;
+only what the kernel refuses stays behind, in the mux.
 
 Readiness is level-triggered: a socket with unread bytes would call back in every turn while its stream waits for the
 pipe, or for credit. So the first call back that finds the stream already waiting stops watching, and the `take` that
@@ -18,9 +19,14 @@ from collections.abc import Callable
 
 from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import Readiness
-from hushgate.protocol.frames import Code
+from hushgate.protocol.frames import Buffer, Code
+from hushgate.protocol.limits import PAYLOAD_MAX
 from hushgate.protocol.stream import Half, Stream
 
+_BULK = PAYLOAD_MAX - 1024
+"""Who is asked for so much at once is asked for more soon after."""
+_AHEAD = 4
+"""Frames received in one call then; it costs a third less, and what follows runs on a warm cache."""
 _LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
@@ -34,6 +40,7 @@ class SocketEndpoint:
     """Joins `sock` to `stream`. `done` is called once, when the socket is closed."""
 
     __slots__ = (
+        "_ahead",
         "_done",
         "_fd",
         "_patrol",
@@ -59,6 +66,8 @@ class SocketEndpoint:
         self._send = sock.send
         self._stream = stream
         self._done = done
+        self._ahead: Buffer = b""
+        """Received and not yet taken. The latest `take` returned all that it was asked for then, so another follows."""
         self._watching = False
         self._writing = False
         self._reading = True
@@ -73,21 +82,29 @@ class SocketEndpoint:
         if stream.backlog or stream.receive is not Half.OPEN:
             stream.drain()
 
-    def take(self, n: int) -> bytes | None:
-        try:
-            data = self._recv(n)
-        except BlockingIOError:
-            self._watch()
-            return b""
-        except OSError:
-            self._broken()
-            return b""
-        if not data:
-            self._reading = False
-            self._unwatch()
-            if self._stream.receive is Half.FINISHED and not self._stream.backlog:
-                self._close()
-            return None
+    def take(self, n: int) -> Buffer | None:
+        data = self._ahead
+        if data:
+            self._ahead = b""
+        else:
+            try:
+                data = self._recv(n if n < _BULK else _AHEAD * n)
+            except BlockingIOError:
+                self._watch()
+                return b""
+            except OSError:
+                self._broken()
+                return b""
+            if not data:
+                self._reading = False
+                self._unwatch()
+                if self._stream.receive is Half.FINISHED and not self._stream.backlog:
+                    self._close()
+                return None
+        if len(data) > n:
+            view = memoryview(data)
+            self._ahead = view[n:]
+            return view[:n]
         if len(data) < n:
             self._watch()
         return data

@@ -15,7 +15,11 @@ from typing import Final
 _KEEP_FREED: Final = 16 * 1024 * 1024
 """Bytes at the end of the heap that glibc does not give back: as much as one session keeps for replay. By default it is
 128 KiB, and every other megabyte carried pays page faults for memory that was given back a moment before."""
+_ON_HEAP: Final = 1024 * 1024
+"""Larger blocks than this are mapped and unmapped each time. glibc's 128 KiB are less than an endpoint reads at once,
+and do not adjust themselves once the other threshold is set."""
 _M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
 _CROWD: Final = 64
 """Fewer leave less than 3 MB behind, with TLS."""
 _SETTLE: Final = 2.0
@@ -27,6 +31,7 @@ def keep_freed_memory() -> None:
     """Once, at the start of a program that carries much."""
     if (libc := _glibc()) is not None:
         libc.mallopt(_M_TRIM_THRESHOLD, _KEEP_FREED)
+        libc.mallopt(_M_MMAP_THRESHOLD, _ON_HEAP)
 
 
 def give_back_memory() -> None:

@@ -11,6 +11,8 @@ from hushgate.errors import ProtocolError
 from hushgate.protocol.limits import SERVICE_NAME_MAX, TEXT_MAX
 
 HEADER: Final = Struct("!BBHI")
+Buffer = bytes | memoryview
+"""Bytes on their way out, which never change: a view is one of a bytes object."""
 COUNTED: Final = 0x80
 IGNORABLE: Final = 0x40
 FIN: Final = 0x01

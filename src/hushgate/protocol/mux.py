@@ -23,7 +23,7 @@ from typing import Final, Protocol
 from hushgate.errors import LocalProtocolError, ProtocolError
 from hushgate.protocol import frames
 from hushgate.protocol.credit import Buffered, Growth
-from hushgate.protocol.frames import Code, GoAway, Kind, Mode, Open, Type
+from hushgate.protocol.frames import Buffer, Code, GoAway, Kind, Mode, Open, Type
 from hushgate.protocol.inbox import Inbox
 from hushgate.protocol.limits import (
     GROWTH_IDLE,
@@ -313,7 +313,7 @@ class Mux:
         """Whether `pull` may have something."""
         return self.attached and self.outbox.pending
 
-    def pull(self, now: float) -> list[bytes] | None:
+    def pull(self, now: float) -> list[Buffer] | None:
         """The buffers of the next message, at most MESSAGE_MAX bytes of whole frames, or None when nothing may
         leave."""
         self.now = now

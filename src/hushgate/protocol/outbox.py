@@ -15,7 +15,7 @@ from typing import Any
 
 from hushgate.errors import ProtocolError
 from hushgate.protocol import frames
-from hushgate.protocol.frames import COUNTED, FIN, HEADER, Code, Type
+from hushgate.protocol.frames import COUNTED, FIN, HEADER, Buffer, Code, Type
 from hushgate.protocol.limits import (
     ACK_BYTES,
     ACK_DELAY,
@@ -184,7 +184,7 @@ class Outbox:
         share = ACK_SHARE if others else 1
         return self._ack_now or self._unacked_frames * share >= ACK_FRAMES or self._unacked_bytes * share >= ACK_BYTES
 
-    def pull(self, now: float) -> list[bytes] | None:
+    def pull(self, now: float) -> list[Buffer] | None:
         """The buffers of the next message, at most MESSAGE_MAX bytes of whole frames, or None when nothing may
         leave."""
         replay = self.replay
@@ -204,8 +204,8 @@ class Outbox:
             return out
         return None
 
-    def _uncounted(self, now: float) -> list[bytes]:
-        out: list[bytes] = []
+    def _uncounted(self, now: float) -> list[Buffer]:
+        out: list[Buffer] = []
         room = MESSAGE_MAX
         control = self._control
         while control and len(control[0]) <= room:
@@ -236,10 +236,10 @@ class Outbox:
                     room -= len(datagram)
         return out
 
-    def _counted(self, room: int, now: float) -> list[bytes]:
+    def _counted(self, room: int, now: float) -> list[Buffer]:
         """Chooses counted frames of at most `room` bytes, and keeps them for replay."""
         replay, pace, schedule, orders = self.replay, self.pace, self.schedule, self._orders
-        parts: list[bytes] = []
+        parts: list[Buffer] = []
         count, left = 0, room
         while orders and len(orders[0]) <= left:
             left -= len(orders[0])

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from hushgate.errors import ProtocolError
-from hushgate.protocol.frames import COUNTED, HEADER, Code, Type, frame
+from hushgate.protocol.frames import COUNTED, HEADER, Buffer, Code, Type, frame
 from hushgate.protocol.pace import Snapshot
 
 
@@ -20,7 +20,7 @@ class Sealed(NamedTuple):
     end: int
     frames: int
     size: int
-    parts: list[bytes]
+    parts: list[Buffer]
     snapshot: Snapshot
 
 
@@ -49,7 +49,7 @@ class Replay:
     def replaying(self) -> bool:
         return self._again < len(self._kept)
 
-    def seal(self, parts: list[bytes], frames: int, size: int, snapshot: Snapshot) -> None:
+    def seal(self, parts: list[Buffer], frames: int, size: int, snapshot: Snapshot) -> None:
         """Keeps a message that leaves for the first time."""
         self.next += frames
         self.kept += size
@@ -108,7 +108,7 @@ class Replay:
         for at, message in enumerate(self._kept):
             frames = list(_split(message.parts))
             if any(stream_id in stream_ids and type != Type.RESET for type, stream_id, _ in frames):
-                parts = [
+                parts: list[Buffer] = [
                     frame(Type.VOID) if stream_id in stream_ids and type != Type.RESET else whole
                     for type, stream_id, whole in frames
                 ]
@@ -140,7 +140,7 @@ class Replay:
         self._gone.extend((end, stream_id, service) for end, stream_id, service in state["gone"])
 
 
-def _split(parts: list[bytes]) -> Iterator[tuple[int, int, bytes]]:
+def _split(parts: list[Buffer]) -> Iterator[tuple[int, int, bytes]]:
     data = memoryview(b"".join(parts))
     at = 0
     while at < len(data):

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hushgate.errors import LocalProtocolError
-from hushgate.protocol.frames import Code, Open
+from hushgate.protocol.frames import Buffer, Code, Open
 from hushgate.protocol.limits import WINDOW_STEP_MIN
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Endpoint(Protocol):
     """The user's end of a stream: its source and its sink. No method may block; none is called after `reset`. Any of
     them may call anything of this or another stream, with one exception: `data` may not drain or read its own."""
 
-    def take(self, n: int) -> bytes | None:
+    def take(self, n: int) -> Buffer | None:
         """Source: up to `n` (≥ 1) bytes to send. Fewer than `n` says that there are no more now, and `Stream.ready`
         is owed when there are; None says that the source has ended (FIN). May call `Stream.reset`, then returns
         b""."""

@@ -11,13 +11,14 @@ which leaves the plain buffers as they are, for a replay.
 
 import base64
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import cache
 from hashlib import sha1
 from typing import Final
 
 from hushgate.errors import PipeError
+from hushgate.protocol.frames import Buffer
 from hushgate.protocol.limits import MESSAGE_MAX
 
 ZERO_KEY: Final = bytes(4)
@@ -49,6 +50,8 @@ class CloseCode(IntEnum):
 
 _FINAL_BINARY: Final = _FINAL | Opcode.BINARY
 _OPCODES: Final = frozenset(Opcode)
+_MASKED_APART: Final = 4096
+"""Buffers larger than this on average are masked one by one: a copy less, and a call more for each."""
 _CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
 """What may stand in a close frame: RFC 6455 §7.4 and the IANA registry."""
 
@@ -140,12 +143,20 @@ def header(opcode: int, length: int, key: bytes | None) -> bytes:
     return struct.pack("!BBQ", _FINAL | opcode, mask_bit | 127, length) + tail
 
 
-def encode(message: list[bytes], key: bytes | None, opcode: int = Opcode.BINARY) -> list[bytes]:
+def encode(message: Sequence[Buffer], key: bytes | None, opcode: int = Opcode.BINARY) -> list[Buffer]:
     """The buffers that put `message` on the wire; its own ones are among them unless a key has to be applied."""
     length = sum(map(len, message))
     if key is None or key == ZERO_KEY:
         return [header(opcode, length, key), *message]
-    return [header(opcode, length, key), _masker()(message[0] if len(message) == 1 else b"".join(message), key)]
+    mask = _masker()
+    if length < _MASKED_APART * len(message):
+        return [header(opcode, length, key), mask(b"".join(message), key)]
+    masked: list[Buffer] = [header(opcode, length, key)]
+    at = 0
+    for buffer in message:
+        masked.append(mask(buffer, key[at % 4 :] + key[: at % 4]))
+        at += len(buffer)
+    return masked
 
 
 @cache

@@ -17,9 +17,12 @@ The promises, which tests/transports/contract.py holds every pipe to:
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol
 
-Message = list[bytes]
+from hushgate.protocol.frames import Buffer
+
+Message = Sequence[Buffer]
 """Whole frames, in buffers that never change, MESSAGE_MAX bytes in all at most."""
 
 
@@ -64,7 +67,7 @@ class Pipe(ABC):
         """Bytes written and not yet taken by the kernel."""
 
     @abstractmethod
-    def write(self, messages: list[Message]) -> None:
+    def write(self, messages: Sequence[Message]) -> None:
         """Sends `messages` after everything before. Never blocks and accepts them even when full."""
 
     @abstractmethod

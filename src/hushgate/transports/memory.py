@@ -10,7 +10,7 @@ itself, through call_soon and call_later.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hushgate.protocol.limits import KIB, RECEIVE_ROOMY, WRITE_HIGH, WRITE_LOW
 from hushgate.transports.base import Message, Pipe
@@ -83,7 +83,7 @@ class MemoryPipe(Pipe):
     def buffered(self) -> int:
         return max(0, self.path.waiting - self.path.capacity)
 
-    def write(self, messages: list[Message]) -> None:
+    def write(self, messages: Sequence[Message]) -> None:
         if self._closing:
             return
         data = b"".join(buffer for message in messages for buffer in message)

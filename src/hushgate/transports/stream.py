@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import cast
 
 from hushgate.config.model import Tcp
@@ -111,7 +112,7 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
             self._transport.resume_reading()
         super().switch(user)
 
-    def write(self, messages: list[Message]) -> None:
+    def write(self, messages: Sequence[Message]) -> None:
         if self._closing:
             return
         if len(messages) == 1:

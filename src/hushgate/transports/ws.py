@@ -1,6 +1,6 @@
 """A pipe through WebSocket messages, on top of any other pipe; the handshake is over when it begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from hushgate.protocol.limits import RECEIVE_ROOMY
@@ -50,7 +50,7 @@ class WebSocketPipe(Pipe, PipeUser):
             self._attached = True
             self._inner.switch(self)
 
-    def write(self, messages: list[Message]) -> None:
+    def write(self, messages: Sequence[Message]) -> None:
         if not self._closing:
             self._inner.write([encode(message, self._key()) for message in messages])
 
