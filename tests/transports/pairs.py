@@ -2,12 +2,19 @@
 
 import asyncio
 import os
+import random
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from hushgate.link.link import Link
+from hushgate.link.streampipe import StreamPipe
+from hushgate.protocol.frames import GoAway, Open, Type
+from hushgate.protocol.mux import Mux
+from hushgate.protocol.stream import Stream
 from hushgate.transports import tcp, tls
 from hushgate.transports.base import Message, Pipe
 from hushgate.transports.memory import memory_pair
@@ -76,12 +83,16 @@ class Feeder:
             self.most_buffered = max(self.most_buffered, self._pipe.buffered)
 
 
-KINDS = ("memory", "memory-bytes", "tcp", "tls", "ws-memory", "ws-tcp", "ws-tcp-masked", "ws-tls")
+KINDS = ("memory", "memory-bytes", "tcp", "tls", "stream", "ws-memory", "ws-tcp", "ws-tcp-masked", "ws-tls")
 
 
 @asynccontextmanager
 async def connected(kind: str, buffers: int | None = None) -> AsyncIterator[tuple[Pipe, Pipe]]:
     """A pair of `kind`; `buffers` is the size of the server's socket buffers. Ends both pipes afterwards."""
+    if kind == "stream":
+        async with streams() as pair:
+            yield pair
+        return
     carrier = kind.split("-")[1] if kind.startswith("ws-") else kind
     if carrier.startswith("memory"):
         loop = asyncio.get_running_loop()
@@ -102,6 +113,55 @@ async def connected(kind: str, buffers: int | None = None) -> AsyncIterator[tupl
             pipe.switch(probe := Probe())
             ends.append(probe.over.wait())
         await asyncio.gather(*ends)
+
+
+class _Owner:
+    """Of a mux whose streams become pipes."""
+
+    def __init__(self, *, dialler: bool) -> None:
+        self.mux = Mux(self, dialler=dialler, now=time.monotonic(), random=random.random)
+        self.arrived = asyncio.Event()
+        self.pipe: StreamPipe
+
+    def incoming(self, stream: Stream) -> None:
+        self.pipe = StreamPipe(stream, "visitor")
+        self.arrived.set()
+
+    def gone(self, stream: Stream) -> None:
+        return
+
+    def handshake(self, type: Type, payload: bytes) -> None:
+        return
+
+    def goaway(self, away: GoAway) -> None:
+        return
+
+    def started(self) -> None:
+        return
+
+
+@asynccontextmanager
+async def streams() -> AsyncIterator[tuple[StreamPipe, StreamPipe]]:
+    """Both ends of one stream, over a link in memory."""
+    owners = _Owner(dialler=True), _Owner(dialler=False)
+    ends = memory_pair(loop=asyncio.get_running_loop(), chunk=None)
+    links = [Link(end, owner.mux, lambda *_: None) for end, owner in zip(ends, owners, strict=True)]
+    for link in links:
+        link.start(0)
+    near = StreamPipe(owners[0].mux.open(Open("echo"), time.monotonic()), "home")
+    await owners[1].arrived.wait()
+    try:
+        yield near, owners[1].pipe
+    finally:
+        over = []
+        for pipe in (near, owners[1].pipe):
+            pipe.abort("the test is over")
+            pipe.switch(probe := Probe())
+            over.append(probe.over.wait())
+        await asyncio.gather(*over)
+        for link in links:
+            link.fence("the test is over")
+        await asyncio.sleep(0)
 
 
 async def _sockets(carrier: str, buffers: int | None) -> Sequence[Pipe]:

@@ -217,3 +217,71 @@ def test_full_until_the_peer_takes_it(kind: str) -> None:
             assert not right.full
 
     run(main(), timeout=50)
+
+
+def test_a_pause_shows_nothing_until_it_ends(kind: str) -> None:
+    size = 20_000 if kind == "memory-bytes" else 1_000_000
+    data = (DATA * 4)[:size]
+
+    async def main() -> None:
+        async with connected(kind) as (left, right):
+            ours, theirs = attach(left, right)
+            feeder = Feeder(left, ours, data, 10_000)
+
+            def use(view: memoryview) -> int:
+                right.pause()
+                right.pause()
+                return len(view) // 2 + 1
+
+            theirs.use = use
+            feeder.go()
+            await theirs.wait_for(1)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert theirs.views == 1
+            while len(theirs.got) < len(data):
+                seen = theirs.views
+                right.resume()
+                await until_changed(theirs, seen)
+            assert theirs.got == data
+            assert ours.error is None
+
+    run(main(), timeout=50)
+
+
+async def until_changed(probe: Probe, seen: int) -> None:
+    while probe.views == seen:
+        probe.changed.clear()
+        await probe.changed.wait()
+
+
+def test_a_pause_that_ends_inside_received_shows_the_rest_at_once(kind: str) -> None:
+    async def main() -> None:
+        async with connected(kind) as (left, right):
+            _, theirs = attach(left, right)
+
+            def use(view: memoryview) -> int:
+                right.pause()
+                right.resume()
+                return 1
+
+            theirs.use = use
+            left.write([[DATA[:500]]])
+            assert await theirs.wait_for(500) == DATA[:500]
+
+    run(main())
+
+
+def test_breaking_off_is_no_orderly_end(kind: str) -> None:
+    async def main() -> None:
+        async with connected(kind) as (left, right):
+            ours, theirs = attach(left, right)
+            left.write([[b"half of it"]])
+            await theirs.wait_for(10)
+            left.break_off("home ended in the middle")
+            await theirs.over.wait()
+            assert theirs.error is not None
+            await ours.over.wait()
+            assert ours.error == "home ended in the middle"
+
+    run(main())

@@ -13,8 +13,6 @@ a patrol, for their reset may call nobody.
 
 import contextlib
 import socket
-import struct
-import sys
 from collections.abc import Callable
 
 from hushgate.link.patrol import Patrol
@@ -22,18 +20,18 @@ from hushgate.link.readiness import Readiness
 from hushgate.protocol.frames import Buffer, Code
 from hushgate.protocol.limits import PAYLOAD_MAX
 from hushgate.protocol.stream import Half, Stream
+from hushgate.transports.stream import LINGER_ZERO
 
 _BULK = PAYLOAD_MAX - 1024
 """Who is asked for so much at once is asked for more soon after."""
 _AHEAD = 4
 """Frames received in one call then; it costs a third less, and what follows runs on a warm cache."""
-_LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 def reset_on_close(sock: socket.socket) -> None:
     """Makes `sock` say RST instead of FIN when it is closed."""
     with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
 
 
 class SocketEndpoint:

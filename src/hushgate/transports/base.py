@@ -2,7 +2,8 @@
 
 A pipe has one *user* at a time, who reads: first whatever reads the request head, then the link. Bytes are pushed to
 the user and never wait behind a write: a pipe goes on reading while it is full, or two ends that both write could
-wait for each other for ever. Nothing here blocks and nothing is awaited. Whoever writes looks at `full` first, and
+wait for each other for ever. Only a user that hands bytes on to somebody slower, and does not answer them itself, may
+`pause` it. Nothing here blocks and nothing is awaited. Whoever writes looks at `full` first, and
 comes back when `writable` is called.
 
 The promises, which tests/transports/contract.py holds every pipe to:
@@ -13,6 +14,8 @@ The promises, which tests/transports/contract.py holds every pipe to:
 - `ended` comes exactly once to the user of that time, never from inside `received`; nothing follows it. A user that
   takes over later is told as well, after the unread bytes.
 - After `close` or `abort` the user receives nothing more, and what it writes is dropped.
+- After `pause` nothing is shown until `resume`, and bytes that come wait in the kernel; the end of the peer may go
+  unnoticed that long.
 - `write` keeps the buffers it is given until they are sent, so they must be immutable.
 """
 
@@ -52,6 +55,9 @@ class Pipe(ABC):
         self._full = False
         self._user: PipeUser | None = None
         self._showing = False
+        self._paused = False
+        self._resumed = False
+        """While bytes were being shown."""
         self._closing = False
         self._over = False
         self._error: str | None = None
@@ -78,6 +84,27 @@ class Pipe(ABC):
     def abort(self, error: str) -> None:
         """Ends now, buffered bytes are lost; `ended(error)` follows."""
 
+    def break_off(self, error: str) -> None:
+        """As `abort`; where the carrier can tell, the peer sees that it was no orderly end."""
+        self.abort(error)
+
+    def pause(self) -> None:
+        """Shows nothing more until `resume`. May be called again."""
+        if not self._paused:
+            self._paused = True
+            self._hold()
+
+    def resume(self) -> None:
+        """Ends a pause. Unread bytes are shown at once, or, when this is called from inside `received`, as soon as
+        that returns."""
+        if self._paused:
+            self._paused = False
+            self._resumed = True
+            if not self._showing:
+                self._show()
+            if not self._paused:
+                self._release()
+
     def switch(self, user: PipeUser) -> None:
         """From now on `user` reads. Unread bytes are shown to it at once, or, when this is called from inside
         `received`, as soon as that returns."""
@@ -92,6 +119,14 @@ class Pipe(ABC):
         return
 
     @abstractmethod
+    def _hold(self) -> None:
+        """Stops asking for bytes: a pause began."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Asks for bytes again."""
+
+    @abstractmethod
     def _unread(self) -> memoryview:
         """Everything that the user has not used."""
 
@@ -102,13 +137,14 @@ class Pipe(ABC):
     def _show(self) -> None:
         self._showing = True
         try:
-            while (user := self._user) is not None and not self._closing:
+            while (user := self._user) is not None and not self._closing and not self._paused:
                 with self._unread() as view:
                     if not view:
                         return
+                    self._resumed = False
                     size = user.received(view)
                 self._used(size)
-                if self._user is user:
+                if self._user is user and not self._resumed:
                     return
         finally:
             self._showing = False

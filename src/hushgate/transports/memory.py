@@ -104,6 +104,12 @@ class MemoryPipe(Pipe):
             self._reason = self._reason or error
             self._pair.wake()
 
+    def _hold(self) -> None:
+        return
+
+    def _release(self) -> None:
+        self._pair.wake()
+
     def wake(self) -> None:
         """After a change of `path` that lets something move which stood still, when a loop drives the pair."""
         self._pair.wake()
@@ -129,7 +135,7 @@ class MemoryPipe(Pipe):
 
     def _arrived(self, path: Path) -> bool:
         due = path.due()
-        if due is None or due > self._pair.clock():
+        if due is None or due > self._pair.clock() or (self._paused and not self._closing):
             return False
         if path.delivered == path.cut:
             self._end(CUT)
@@ -150,7 +156,7 @@ class MemoryPipe(Pipe):
 
     def next_arrival(self) -> float | None:
         """When something arrives here, on the pair's clock."""
-        return None if self._over else self.other.path.due()
+        return None if self._over or (self._paused and not self._closing) else self.other.path.due()
 
     def drained(self) -> None:
         """Bytes of ours arrived."""

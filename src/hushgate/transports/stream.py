@@ -3,7 +3,7 @@
 Reading. The transport reads straight into our buffer (BufferedProtocol); `_start` and `_stop` bound what is unread in
 it. A user normally uses everything, or all but a cut-off message at the end; those few bytes stay where they are and
 the next read goes behind them. Only when the room behind them runs short do they move to the front. Before the first
-user comes, further bytes wait in the kernel; after that reading never pauses.
+user comes, and while the user pauses, further bytes wait in the kernel.
 
 Writing. One small buffer goes as it is; several small ones are joined, since one copy is cheaper than a gathered
 write of many; large ones are gathered without a copy. Two transports always get one buffer: TLS, which would seal
@@ -19,6 +19,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
+import sys
 from collections.abc import Sequence
 from typing import cast
 
@@ -34,10 +36,14 @@ from hushgate.protocol.limits import (
 )
 from hushgate.transports.base import Message, Pipe, PipeUser
 
+_PAUSED_MAX = 1 << 20
+"""What a TLS transport may still deliver when reading is paused: a buffer that it has read, and another one."""
 _ROOM_MIN = 4096
 """A read with less room than this is not worth its system call."""
 _AT_FIRST = Tcp(keepalive_secs=0)
 """Until a pipe is a link's: nginx, whom strangers expect, sends no probes."""
+LINGER_ZERO = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""SO_LINGER with which a socket that is closed sends RST."""
 _KEEPALIVE_IDLE: int | None = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)
 """macOS has the second name for it."""
 
@@ -55,6 +61,9 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         self._transport: asyncio.Transport
         self._gathers = False
         self._lost = False
+        self._stopped = False
+        """The transport does not read."""
+        self._pausing: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._loop = asyncio.get_running_loop()
@@ -68,17 +77,21 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
             self._start = self._stop = 0
         elif len(self._buffer) - self._stop < max(_ROOM_MIN, len(self._buffer) // 4):
             crowded = 2 * (self._stop - self._start) > len(self._buffer)
-            self._relocate(min(len(self._buffer) * (2 if crowded else 1), self._limit), 0)
+            most = _PAUSED_MAX if self._paused else max(self._limit, len(self._buffer))
+            self._relocate(min(len(self._buffer) * (2 if crowded else 1), most), 0)
         return self._buffer[self._stop :]
 
     def buffer_updated(self, nbytes: int) -> None:
         self._stop += nbytes
+        if self._paused:
+            # Read before the pause took effect.
+            return
         if self._user is None:
             # Not in connection_made: uvloop starts reading after it, paused or not.
-            self._transport.pause_reading()
+            self._stop_reading()
         elif not self._closing:
             self._show()
-            if self._stop - self._start >= self._limit:
+            if self._stop - self._start >= self._limit and not self._paused:
                 self.abort(f"{self.peer}: {self._limit} bytes were received and not read")
 
     def eof_received(self) -> None:
@@ -108,8 +121,8 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         return self._transport.get_write_buffer_size()
 
     def switch(self, user: PipeUser) -> None:
-        if self._user is None and not self._closing:
-            self._transport.resume_reading()
+        if self._user is None and not self._closing and not self._paused:
+            self._release()
         super().switch(user)
 
     def write(self, messages: Sequence[Message]) -> None:
@@ -144,6 +157,13 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         if not self._lost:
             self._transport.abort()
 
+    def break_off(self, error: str) -> None:
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None and not self._lost:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
+        self.abort(error)
+
     def tune(self, options: Tcp) -> None:
         """Sets the options of the socket, which may have ended already."""
         sock = self._transport.get_extra_info("socket")
@@ -155,6 +175,27 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
         if self._limit < RECEIVE_ROOMY:
             self._limit = RECEIVE_ROOMY
             self._relocate(RECEIVE_ROOMY, self._start)
+
+    def _hold(self) -> None:
+        if self.kind == "tls":
+            # aiofastnet breaks off a connection that is paused over bytes it has not decrypted yet, and then resumed.
+            self._pausing = self._pausing or self._loop.call_soon(self._stop_reading)
+        else:
+            self._stop_reading()
+
+    def _release(self) -> None:
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
+        if self._stopped and not self._lost:
+            self._stopped = False
+            self._transport.resume_reading()
+
+    def _stop_reading(self) -> None:
+        self._pausing = None
+        if not self._stopped and not self._lost:
+            self._stopped = True
+            self._transport.pause_reading()
 
     def _unread(self) -> memoryview:
         return self._buffer[self._start : self._stop]
@@ -176,6 +217,10 @@ class SocketPipe(Pipe, asyncio.BufferedProtocol):
             self._user.writable()
 
     def _expect_end(self) -> None:
+        if self._paused and not self._lost:
+            # The peer's end is behind what nobody will read.
+            self._paused = False
+            self._release()
         if self._timer is None:
             self._timer = self._loop.call_later(CLOSE_WAIT, self.abort, "the peer did not end the closed connection")
 

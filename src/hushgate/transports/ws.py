@@ -62,10 +62,16 @@ class WebSocketPipe(Pipe, PipeUser):
         self._closing = True
         self._inner.abort(error)
 
+    def _hold(self) -> None:
+        self._inner.pause()
+
+    def _release(self) -> None:
+        self._inner.resume()
+
     def received(self, view: memoryview) -> int:
         at = 0
         try:
-            while not self._closing and (frame := self._decoder.parse(view, at)) is not None:
+            while not self._closing and not self._paused and (frame := self._decoder.parse(view, at)) is not None:
                 at, opcode, payload = frame
                 if opcode == Opcode.BINARY:
                     self._deliver(payload)
@@ -96,16 +102,16 @@ class WebSocketPipe(Pipe, PipeUser):
         if self._split:
             self._split += view
             self._show()
-        elif user is not None and view:
+        elif user is not None and view and not self._paused:
             # Nearly always all is used and nobody else took over: the way that `_show` goes, shorter.
-            self._showing = True
+            self._showing, self._resumed = True, False
             try:
                 size = user.received(view)
             finally:
                 self._showing = False
             if size < len(view):
                 self._split += view[size:]
-            if self._split and self._user is not user:
+            if self._split and (self._user is not user or self._resumed):
                 self._show()
         else:
             self._split += view
