@@ -56,7 +56,7 @@ def test_login_that_ends_with_a_full_frame() -> None:
 
 
 def test_login_of_several_frames_that_breaks_off() -> None:
-    services = [(f"service-number-{number:05}", bytes(16)) for number in range(1200)]
+    services = [payloads.Named(f"service-number-{number:05}", bytes(16)) for number in range(1200)]
     raw = payloads.login(b"D" * 16, NO_SESSION, 1, 0, 65536, services) + bytes(64 * 1200)
     for second in (b"", raw[PAYLOAD_MAX : PAYLOAD_MAX + 100]):
         acceptor = pair()[1]
@@ -71,7 +71,7 @@ def test_login_of_several_frames_that_breaks_off() -> None:
 
 def test_too_many_services() -> None:
     """WELCOME has to answer all of them in one frame, so neither side goes beyond."""
-    many = [(f"{number}", bytes(16)) for number in range(LOGIN_SERVICES_MAX + 1)]
+    many = [payloads.Named(f"{number}", bytes(16)) for number in range(LOGIN_SERVICES_MAX + 1)]
     with refused():
         pair()[1].login(payloads.login(b"D" * 16, NO_SESSION, 1, 0, 65536, many)[:PAYLOAD_MAX], RING)
     with pytest.raises(ValueError):

@@ -59,7 +59,7 @@ def test_vector() -> None:
     keys = [derive_keys(STRONG, "ssh", Role.CLIENT), derive_keys(f" {WEAK}\n", "ollama", Role.CLIENT)]
     server = [derive_keys(STRONG, "ssh", Role.CLIENT), derive_keys(WEAK, "ollama", Role.CLIENT)]
     ring = keyring_of(*server)
-    dialler = Dialler(keys, HOST, b"D" * 16, TIME_MS, numbered(0))
+    dialler = Dialler(keys, HOST, b"D" * 16, TIME_MS, numbered(0), hosts={"ollama": "127.0.0.1:11434"})
     admission = ProofGuard(TIME_MS).check(vectors.UPGRADE, ring, TIME_MS)
     assert admission is not None
     acceptor = Acceptor(admission, b"A" * 16, numbered(0x80))
@@ -201,7 +201,7 @@ def test_upgrade_provoked_by_a_forged_date_yields_no_session() -> None:
     admission = ProofGuard(TIME_MS).check(dialler.upgrade, RING, future)
     assert admission is not None
     acceptor = Acceptor(admission, b"A" * 16, counting(9))
-    forged = payloads.login(b"E" * 16, SESSION, 9, 0, 65536, [("ssh", SSH.identifier)]) + bytes(64)
+    forged = payloads.login(b"E" * 16, SESSION, 9, 0, 65536, [payloads.Named("ssh", SSH.identifier)]) + bytes(64)
     login = acceptor.login(forged, RING)
     assert login is not None
     assert dict(login.services) == {"ssh": Status.MISMATCH}

@@ -12,7 +12,7 @@ from hushgate.guard.proofs import ProofGuard
 from hushgate.protocol import payloads
 from hushgate.protocol.frames import Code
 from hushgate.protocol.hello import Acceptor, Attach, Status
-from hushgate.protocol.payloads import NO_SESSION
+from hushgate.protocol.payloads import NO_SESSION, Named
 from tests.protocol import vectors
 from tests.protocol.handshake import (
     OLLAMA,
@@ -181,19 +181,30 @@ def test_random_bytes_behind_a_good_front(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("session", "epoch", "window", "services"),
     [
-        (NO_SESSION, 0, 65536, [("ssh", bytes(16))]),
-        (NO_SESSION, 1, 65535, [("ssh", bytes(16))]),
-        (NO_SESSION, 1, 65536, [("ssh", bytes(16)), ("ssh", b"1" * 16)]),
+        (NO_SESSION, 0, 65536, [Named("ssh", bytes(16))]),
+        (NO_SESSION, 1, 65535, [Named("ssh", bytes(16))]),
+        (NO_SESSION, 1, 65536, [Named("ssh", bytes(16)), Named("ssh", b"1" * 16)]),
     ],
 )
-def test_login_that_makes_no_sense(session: bytes, epoch: int, window: int, services: list[tuple[str, bytes]]) -> None:
+def test_login_that_makes_no_sense(session: bytes, epoch: int, window: int, services: list[Named]) -> None:
     raw = payloads.login(b"D" * 16, session, epoch, 0, window, services) + bytes(64 * len(services))
     with refused():
         pair()[1].login(raw, RING)
 
 
+def test_a_host_is_nothing_that_could_end_a_header() -> None:
+    good = payloads.login(b"D" * 16, NO_SESSION, 1, 0, 65536, [Named("ab", bytes(16), "[::1]:80")]) + bytes(64)
+    login = pair()[1].login(good, RING)
+    assert login is not None and login.hosts == {"ab": "[::1]:80"}
+    for host in (b"\x08a\r\nb: c\n", b"\x08a b.c.de", b"\x08\xc3\xa9.a.b.c"):
+        with refused():
+            pair()[1].login(good.replace(b"\x08[::1]:80", host), RING)
+    with pytest.raises(ValueError):
+        payloads.login(b"D" * 16, NO_SESSION, 1, 0, 65536, [Named("ab", bytes(16), "a\r\n")])
+
+
 def test_names_are_utf8_and_not_empty() -> None:
-    good = payloads.login(b"D" * 16, NO_SESSION, 1, 0, 65536, [("ab", bytes(16))]) + bytes(64)
+    good = payloads.login(b"D" * 16, NO_SESSION, 1, 0, 65536, [Named("ab", bytes(16))]) + bytes(64)
     for name in (b"\x02\xc3\x28", b"\x00"):
         with refused():
             pair()[1].login(good.replace(b"\x02ab", name), RING)

@@ -13,6 +13,10 @@ from hushgate.protocol.limits import (
     DOOR_CONNECTIONS_ADDRESS,
     DRAIN,
     GRACE,
+    HTTP_BODY,
+    HTTP_HEAD,
+    HTTP_KEEPALIVE,
+    PARK,
     REPLAY_LIMIT,
     STREAMS_MAX,
     VISITOR_WAIT,
@@ -116,9 +120,29 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Http:
+    """What a service of HTTP has besides. `hostnames`: names under which it is served, on the door as well when it has
+    no path; `path`: the prefix under which it is served on the door, without a slash at its end. `park`: how long a
+    request waits for home; the rest is how long a visitor may take for a head, between two reads of a body, between
+    two requests."""
+
+    hostnames: tuple[str, ...] = ()
+    path: str = ""
+    park: float = PARK
+    head: float = HTTP_HEAD
+    body: float = HTTP_BODY
+    keepalive: float = HTTP_KEEPALIVE
+
+    @property
+    def on_door(self) -> bool:
+        return bool(self.hostnames or self.path)
+
+
+@dataclass(frozen=True, slots=True)
 class ServerService:
-    """`bind` None: no public port. At least one of `tokens` and `verifiers`, which home proves, is not empty; laptops
-    prove one of the access keys, if there are any."""
+    """`bind` None: no public port; `tls`: it speaks TLS with the server's certificate. At least one of `tokens` and
+    `verifiers`, which home proves, is not empty; laptops prove one of the access keys, if there are any. `http` None:
+    its bytes are nobody's business."""
 
     name: str
     tokens: tuple[Secret, ...]
@@ -127,16 +151,20 @@ class ServerService:
     nodelay: bool = True
     access_keys: tuple[Secret, ...] = ()
     access_verifiers: tuple[str, ...] = ()
+    tls: bool = False
+    http: Http | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """`certificate` None: links arrive without TLS, which ends in front of us. `names` empty: any audience."""
+    """`certificate` None, or `plain`: links arrive without TLS, which ends in front of us; services may still use the
+    certificate. `names` empty: any audience."""
 
     bind: Address
     services: dict[str, ServerService]
     names: tuple[str, ...] = ()
     certificate: Certificate | None = None
+    plain: bool = False
     timing: Timing = Timing()
     limits: Limits = Limits()
     tcp: Tcp = Tcp()
@@ -144,11 +172,13 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True)
 class ClientService:
-    """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart."""
+    """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart.
+    `host`: the Host that HTTP requests shall have there; empty: the visitor's."""
 
     name: str
     token: Secret
     local: Address
+    host: str = ""
     nodelay: bool = True
     visitor_alias: bool = False
 
@@ -177,10 +207,19 @@ class UplinkConfig(Generic[S]):
     timing: Timing = Timing()
     tcp: Tcp = Tcp()
 
+    @property
+    def hosts(self) -> dict[str, str]:
+        """By the name of a service, the Host that its HTTP requests shall have at our end."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig(UplinkConfig[ClientService]):
     """`[client]`: home."""
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        return {service.name: service.host for service in self.services.values()}
 
 
 @dataclass(frozen=True, slots=True)

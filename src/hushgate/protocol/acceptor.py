@@ -88,12 +88,13 @@ class Acceptor:
                     signature,
                     keyring,
                 )
-                for (name, identifier), signature in zip(fields.services, fields.signatures, strict=True)
+                for (name, identifier, _), signature in zip(fields.services, fields.signatures, strict=True)
             ]
         )
         session = None if fields.session == NO_SESSION else fields.session
         services = {name: status for name, status, _ in self._asked}
-        return Login(VERSION, session, fields.epoch, fields.received, fields.window, fields.instance, services)
+        hosts = {service.name: service.host for service in fields.services}
+        return Login(VERSION, session, fields.epoch, fields.received, fields.window, fields.instance, services, hosts)
 
     def welcome(
         self,
@@ -138,14 +139,15 @@ class Acceptor:
         covered = digest(fields.unsigned)
         asked = [
             self._judge(name, identifier, prove_message(binding, covered, identifier), signature, keyring)
-            for (name, identifier), signature in zip(fields.services, fields.signatures, strict=True)
+            for (name, identifier, _), signature in zip(fields.services, fields.signatures, strict=True)
         ]
         verdicts = _answer(
             asked, refused, lambda known: proved_proof(known.server_key, binding, serial, known.identifier)
         )
         names = [name for name, _, _ in asked]
         services = {name: Status(verdict.status) for name, verdict in zip(names, verdicts, strict=True)}
-        return frame(Type.PROVED, 0, payloads.proved(serial, verdicts)), Proved(services, fields.withdrawn)
+        hosts = {service.name: service.host for service in fields.services}
+        return frame(Type.PROVED, 0, payloads.proved(serial, verdicts)), Proved(services, fields.withdrawn, hosts)
 
     def _judge(
         self, name: str, identifier: bytes, message: bytes, signature: bytes, keyring: Verifiers

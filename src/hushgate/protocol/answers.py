@@ -57,6 +57,8 @@ class Login:
     window: int
     instance: bytes
     services: Mapping[str, Status]
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    """The Host that each service's HTTP requests shall have at home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Proved:
 
     services: Mapping[str, Status]
     withdrawn: tuple[str, ...]
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Verifiers(Protocol):

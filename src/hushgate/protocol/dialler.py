@@ -8,7 +8,7 @@ from hushgate.protocol.answers import ATTACHED, Attach, Resume, Status, Welcome,
 from hushgate.protocol.frames import Code, Type, frame
 from hushgate.protocol.keys import Keys
 from hushgate.protocol.limits import PAYLOAD_MAX, UPGRADE_PROOFS_MAX, WINDOW_INITIAL
-from hushgate.protocol.payloads import LOGIN_SERVICES_MAX, NO_SESSION, VERSION, Verdict
+from hushgate.protocol.payloads import LOGIN_SERVICES_MAX, NO_SESSION, VERSION, Named, Verdict
 from hushgate.protocol.transcript import (
     NO_PROOF,
     challenge_proof,
@@ -35,8 +35,10 @@ class Dialler:
         random: Callable[[int], bytes],
         resume: Resume | None = None,
         window: int = WINDOW_INITIAL,
+        hosts: Mapping[str, str] | None = None,
     ) -> None:
         """`audience`: the host of `remote_addr`. `time_ms`: since 1970, corrected. `window`: of every stream, in bytes.
+        `hosts`: by the name of a service, the Host of its HTTP requests at home.
 
         Raises ValueError when there are no keys, too many for one LOGIN, two for one service, or keys of two roles.
         """
@@ -47,6 +49,7 @@ class Dialler:
         self._instance = instance
         self._resume = resume
         self._window = window
+        self._hosts: Mapping[str, str] = hosts or {}
         self._upgrade = digest(self.upgrade)
         self._versions = ""
         self._challenge: bytes | None = None
@@ -69,7 +72,7 @@ class Dialler:
         self._versions = f"{offered.lowest} to {offered.highest}"
         self._challenge = digest(raw)
         resume = self._resume or Resume(NO_SESSION, 1, 0)
-        services = [(key.service, key.identifier) for key in self._keys]
+        services = self._named(self._keys)
         unsigned = payloads.login(self._instance, resume.session, resume.epoch, resume.received, self._window, services)
         covered = digest(unsigned)
         login = unsigned + b"".join(
@@ -110,15 +113,18 @@ class Dialler:
             self._binding,
         )
 
-    def prove(self, keys: Sequence[Keys], withdrawn: Sequence[str] = ()) -> bytes:
-        """The PROVE frame for services that came, and the names of those that went.
+    def prove(
+        self, keys: Sequence[Keys], withdrawn: Sequence[str] = (), hosts: Mapping[str, str] | None = None
+    ) -> bytes:
+        """The PROVE frame for services that came, and the names of those that went. `hosts`: as they are from now on.
 
         Raises ValueError when they do not fit one frame, LocalProtocolError before WELCOME.
         """
         if self._binding is None:
             raise LocalProtocolError("PROVE before WELCOME")
+        self._hosts = self._hosts if hosts is None else hosts
         serial = self._serial + 1
-        unsigned = payloads.prove(serial, [(key.service, key.identifier) for key in keys], withdrawn)
+        unsigned = payloads.prove(serial, self._named(keys), withdrawn)
         covered = digest(unsigned)
         payload = unsigned + b"".join(key.sign(prove_message(self._binding, covered, key.identifier)) for key in keys)
         self._serial = serial
@@ -136,6 +142,9 @@ class Dialler:
         services = _believe(keys, verdicts, lambda key: proved_proof(key.server_key, binding, serial, key.identifier))
         del self._asked[serial]
         return services
+
+    def _named(self, keys: Sequence[Keys]) -> list[Named]:
+        return [Named(key.service, key.identifier, self._hosts.get(key.service, "")) for key in keys]
 
     def _holds(self, key: Keys, offered: payloads.Challenge) -> bool:
         expected = challenge_proof(key.server_key, self._upgrade, offered.fixed, key.identifier)

@@ -119,6 +119,14 @@ DOOR_SILENT: Final = 60.0
 DOOR_KEEPALIVE: Final = 75.0
 DOOR_LINGER: Final = 5.0
 
+HTTP_HEAD: Final = 60.0
+"""For the head of a visitor's request, and between two reads of its body: nginx's client_header_timeout and
+client_body_timeout."""
+HTTP_BODY: Final = 60.0
+HTTP_KEEPALIVE: Final = 75.0
+PARK: Final = 20.0
+"""A request that finds home away waits this long."""
+
 WRITE_HIGH: Final = 64 * KIB
 """A pipe with more than this in its write buffer is full."""
 WRITE_LOW: Final = 16 * KIB

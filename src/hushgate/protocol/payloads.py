@@ -3,6 +3,7 @@
 Every `take_` raises ProtocolError(`protocol`) for a payload that is not exactly of its form, and nothing else.
 """
 
+import re
 from collections.abc import Collection, Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
@@ -19,6 +20,8 @@ INSTANCE_SIZE: Final = 16
 SESSION_SIZE: Final = 16
 CHALLENGE_NONCE_SIZE: Final = 32
 NO_SESSION: Final = bytes(SESSION_SIZE)
+HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]{0,255}")
+"""What may be stated as the Host of a service: nothing that could end a line or begin another header."""
 
 _VERSIONS: Final = Struct("!HH")
 _CHALLENGE: Final = Struct(f"!HHI{CHALLENGE_NONCE_SIZE}s{INSTANCE_SIZE}s")
@@ -45,6 +48,15 @@ class Verdict(NamedTuple):
     proof: bytes
 
 
+class Named(NamedTuple):
+    """A service as LOGIN and PROVE name it. `host`: the Host that its HTTP requests shall have at home; empty: that of
+    the visitor."""
+
+    name: str
+    identifier: bytes
+    host: str = ""
+
+
 class Challenge(NamedTuple):
     """`fixed` is everything before the count: what the proofs cover."""
 
@@ -55,14 +67,14 @@ class Challenge(NamedTuple):
 
 
 class LoginFields(NamedTuple):
-    """`services` are (name, identifier); `unsigned` is everything before the signatures."""
+    """`unsigned` is everything before the signatures."""
 
     instance: bytes
     session: bytes
     epoch: int
     received: int
     window: int
-    services: tuple[tuple[str, bytes], ...]
+    services: tuple[Named, ...]
     signatures: tuple[bytes, ...]
     unsigned: bytes
 
@@ -83,10 +95,10 @@ class WelcomeFields(NamedTuple):
 
 
 class ProveFields(NamedTuple):
-    """`services` are (name, identifier); `unsigned` is everything before the signatures."""
+    """`unsigned` is everything before the signatures."""
 
     serial: int
-    services: tuple[tuple[str, bytes], ...]
+    services: tuple[Named, ...]
     withdrawn: tuple[str, ...]
     signatures: tuple[bytes, ...]
     unsigned: bytes
@@ -119,6 +131,12 @@ class _Reader:
     def name(self) -> str:
         return self.string() or self._nameless()
 
+    def named(self) -> Named:
+        name, identifier, host = self.name(), self.take(IDENTIFIER_SIZE), self.string()
+        if not HOST.fullmatch(host):
+            raise self.malformed("a Host that no request may have")
+        return Named(name, identifier, host)
+
     def end(self) -> None:
         if self.at != len(self._payload):
             raise self.malformed("bytes after its end")
@@ -140,6 +158,13 @@ def name_bytes(name: str) -> bytes:
     if not 1 <= len(raw) <= SERVICE_NAME_MAX:
         raise ValueError(f"service name of {len(raw)} bytes")
     return bytes((len(raw),)) + raw
+
+
+def _named(service: Named) -> bytes:
+    """Raises ValueError for a Host that does not fit."""
+    if not HOST.fullmatch(service.host):
+        raise ValueError(f"{service.host!r} is not a Host header")
+    return name_bytes(service.name) + service.identifier + bytes((len(service.host),)) + service.host.encode()
 
 
 def challenge_fixed(nonce: bytes, instance: bytes) -> bytes:
@@ -164,12 +189,10 @@ def take_challenge(payload: bytes) -> Challenge:
     return Challenge(lowest, highest, fixed, dict(entries))
 
 
-def login(
-    instance: bytes, session: bytes, epoch: int, received: int, window: int, services: Sequence[tuple[str, bytes]]
-) -> bytes:
+def login(instance: bytes, session: bytes, epoch: int, received: int, window: int, services: Sequence[Named]) -> bytes:
     """Everything before the signatures."""
     fixed = _LOGIN.pack(VERSION, VERSION, 0, instance, session, epoch, received, window, len(services))
-    return fixed + b"".join(name_bytes(name) + identifier for name, identifier in services)
+    return fixed + b"".join(_named(service) for service in services)
 
 
 def speaks_ours(payload: bytes) -> bool:
@@ -186,8 +209,8 @@ def take_login(payload: bytes) -> LoginFields:
     _, _, _, instance, session, epoch, received, window, count = reader.unpack(_LOGIN)
     if epoch < 1 or window < WINDOW_INITIAL or count > LOGIN_SERVICES_MAX:
         raise reader.malformed("a number out of its range")
-    services = tuple([(reader.name(), reader.take(IDENTIFIER_SIZE)) for _ in range(count)])
-    reader.distinct([name for name, _ in services])
+    services = tuple([reader.named() for _ in range(count)])
+    reader.distinct([service.name for service in services])
     unsigned = payload[: reader.at]
     signatures = tuple([reader.take(SIGNATURE_SIZE) for _ in range(count)])
     reader.end()
@@ -220,10 +243,10 @@ def take_welcome(payload: bytes) -> WelcomeFields:
     return fields._replace(verdicts=verdicts)
 
 
-def prove(serial: int, services: Sequence[tuple[str, bytes]], withdrawn: Sequence[str]) -> bytes:
+def prove(serial: int, services: Sequence[Named], withdrawn: Sequence[str]) -> bytes:
     """Everything before the signatures. Raises ValueError when the whole does not fit one frame."""
     parts = [_PROVE.pack(serial, len(services))]
-    parts += [name_bytes(name) + identifier for name, identifier in services]
+    parts += [_named(service) for service in services]
     parts.append(_U16.pack(len(withdrawn)))
     parts += [name_bytes(name) for name in withdrawn]
     unsigned = b"".join(parts)
@@ -237,9 +260,9 @@ def take_prove(payload: bytes) -> ProveFields:
     serial, count = reader.unpack(_PROVE)
     if count > PROVE_SERVICES_MAX:
         raise reader.malformed("too many services")
-    services = tuple([(reader.name(), reader.take(IDENTIFIER_SIZE)) for _ in range(count)])
+    services = tuple([reader.named() for _ in range(count)])
     withdrawn = tuple([reader.name() for _ in range(reader.unpack(_U16)[0])])
-    reader.distinct([name for name, _ in services] + list(withdrawn))
+    reader.distinct([service.name for service in services] + list(withdrawn))
     unsigned = payload[: reader.at]
     signatures = tuple([reader.take(SIGNATURE_SIZE) for _ in range(count)])
     reader.end()

@@ -75,6 +75,8 @@ class Session:
         self.epoch = login.epoch
         self.services: dict[str, bytes] = {}
         """Name to the identifier it was proved with."""
+        self.hosts: dict[str, str] = {}
+        """Name to the Host that home states for its HTTP requests."""
         self.link: Link | None = None
         self.acceptor: Acceptor | None = None
         """The handshake of `link`, which later proofs belong to."""
@@ -115,6 +117,9 @@ class Session:
     @property
     def up(self) -> bool:
         return self.link is not None and self.taken_up and not self.draining
+
+    def host(self, service: str) -> bytes:
+        return self.hosts.get(service, "").encode()
 
     def open(self, what: Open) -> Stream:
         """As `Route.open`. A session whose ids are used up ends, so that home begins another one."""

@@ -151,6 +151,7 @@ class Sessions:
         identifiers = session.acceptor.identifiers
         good = {name: identifiers[name] for name, status in proved.services.items() if status is Status.OK}
         new = sorted(good.keys() - session.services.keys())
+        session.hosts.update(proved.hosts)
         party.claim(session, good, now)
         if new or proved.withdrawn:
             _log.info(

@@ -49,6 +49,7 @@ class SessionTable:
         self._forget_unheard_of(login.instance, set(identifiers), now)
         session = self._create(login, party)
         self._sessions[session.id] = session
+        session.hosts.update(login.hosts)
         party.claim(session, {name: key for name, key in identifiers.items() if name not in refused}, now)
         return Decision(Attach.NEW if login.session is None else Attach.UNKNOWN, session, refused)
 
@@ -67,6 +68,7 @@ class SessionTable:
         party.release(session, lost, now)
         session.mux.withdraw(lost, Code.DENIED)
         refused = party.refused(identifiers, login.instance, now)
+        session.hosts.update(login.hosts)
         party.claim(session, {name: key for name, key in identifiers.items() if name not in refused}, now)
         return Decision(Attach.RESUMED, session, refused)
 

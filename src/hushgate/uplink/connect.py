@@ -54,7 +54,7 @@ async def connect(
 ) -> Connected:
     """Raises UnreachableError, or AuthError when something answers that does not know our tokens."""
     for last in (False, True):
-        dialler = Dialler(keys, config.remote.host, instance, clock.now_ms(), os.urandom, resume)
+        dialler = Dialler(keys, config.remote.host, instance, clock.now_ms(), os.urandom, resume, hosts=config.hosts)
         try:
             pipe = await dial(config, context, dialler.upgrade)
         except Decoyed as decoyed:

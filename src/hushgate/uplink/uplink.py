@@ -38,8 +38,8 @@ _RETRY_WITH_STREAMS: Final = 5.0
 """Longest wait between attempts while streams wait to be resumed."""
 _RETRY_REFUSED: Final = 5.0
 """Shortest wait after the server did not know us: asking more often helps nobody and looks like an attack."""
-_PROVED_AT_ONCE: Final = 96
-"""So many services fit one PROVE, however long their names are."""
+_PROVED_AT_ONCE: Final = 75
+"""So many services fit one PROVE, however long their names and Hosts are."""
 _DRAIN = frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN))
 _ATTACHED = {Attach.NEW: "new", Attach.RESUMED: "resumed", Attach.UNKNOWN: "new, the old one is lost"}
 
@@ -342,7 +342,7 @@ class Uplink:
         keys = [key for key in self._keys if key.service in changed]
         for at in range(0, max(len(keys), len(removed)), _PROVED_AT_ONCE):
             part = slice(at, at + _PROVED_AT_ONCE)
-            self._mux.outbox.say(self._dialler.prove(keys[part], removed[part]))
+            self._mux.outbox.say(self._dialler.prove(keys[part], removed[part], self._config.hosts))
 
     def _log_services(self, statuses: Mapping[str, Status]) -> None:
         for name, status in statuses.items():
