@@ -10,7 +10,8 @@ Headers = list[tuple[bytes, bytes]]
 @dataclass(slots=True)
 class RequestHead:
     """`target` is in origin-form, or `*` (RFC 9112 §3.2); `length` is None for a chunked body. What judges a request
-    may replace `target` and `headers`: they are what is forwarded."""
+    may replace `target` and `headers`: they are what is forwarded. The fields below `length` were read from the
+    headers once, with the framing, and are not looked for again."""
 
     method: bytes
     target: bytes
@@ -18,11 +19,24 @@ class RequestHead:
     minor: int = 1
     """HTTP/1.`minor`."""
     length: int | None = 0
+    host: bytes = b""
+    """The Host header; empty only when HTTP/1.0 sent none."""
+    connection: frozenset[bytes] = frozenset()
+    """The options of all Connection headers, lower case."""
+    upgrade: bytes = b""
+    """The protocol asked for, when Connection names Upgrade."""
+    expects: bool = False
+    """`Expect: 100-continue`."""
 
     @property
     def path(self) -> bytes:
         """`target` without its query, as written."""
         return self.target.partition(b"?")[0]
+
+    @property
+    def persistent(self) -> bool:
+        """Whether the visitor wants to keep the connection (RFC 9112 §9.3)."""
+        return b"close" not in self.connection and (self.minor > 0 or b"keep-alive" in self.connection)
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first header of this name (lower case), or None."""
@@ -42,6 +56,16 @@ class ResponseHead:
     headers: Headers
     minor: int = 1
     length: int | None = 0
+    chunked: bool = False
+    connection: frozenset[bytes] = frozenset()
+    """The options of all Connection headers, lower case."""
+
+    @property
+    def persistent(self) -> bool:
+        """Whether home keeps the connection after this response."""
+        if self.length is None and not self.chunked:
+            return False
+        return b"close" not in self.connection and (self.minor > 0 or b"keep-alive" in self.connection)
 
     def first(self, name: bytes) -> bytes | None:
         """The value of the first header of this name (lower case), or None."""

@@ -1,0 +1,399 @@
+"""The HTTP gateway between a visitor's connection and home. Sans-IO: bytes come in by calls, and leave by calls.
+
+    visitor ── received ─▶ read_request ─▶ Judge ─▶ request_bytes ── write ─▶ home
+            ◀─ write ── response_bytes ◀─ ResponseRelay ◀─ from_home ──
+
+One visitor's connection has at most one connection to home, so that no response can reach another visitor. Requests
+are handled one at a time: what a visitor pipelines stays unread until the response before it has been sent. Nothing
+that came is forwarded as it is; heads are parsed once, judged as parsed, and written anew from that, with framing of
+our own, so that both ends cannot read two different messages. Bodies pass in the pieces in which they come; only a
+judge that has to see a body makes it wait.
+
+Back-pressure is the pipes': a side that is full pauses the other. The visitor's end resets home at once, and home's
+end in the middle of a response resets the visitor: never is a cut response ended as if it were whole.
+
+`due` is when somebody has to call `overdue`: nginx's clocks for heads, bodies and idle connections. While home works
+on an answer there is none.
+"""
+
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from hushgate.edge.heads import RequestHead, ResponseHead
+from hushgate.edge.judge import Exchange, note
+from hushgate.edge.parser import BadMessage, read_request
+from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody
+from hushgate.edge.refusals import Answer, answer_bytes, refuse
+from hushgate.edge.request import HeadFinder, RequestBody
+from hushgate.edge.response import ResponseRelay
+from hushgate.edge.rewrite import Mapping, Peer, request_bytes
+from hushgate.edge.sides import Failure, HomeWire, Office, Site, State, Wire
+
+_END: Final = b"\r\n\r\n"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Gateway:
+    """One visitor's connection (the user of its pipe). `belongs`: whether a request on this connection is for the
+    service at all; None: all are."""
+
+    def __init__(
+        self,
+        site: Site,
+        peer: Peer,
+        visitor: Wire,
+        home: HomeWire,
+        office: Office,
+        belongs: Callable[[RequestHead], bool] | None = None,
+    ) -> None:
+        self.state = State.HEAD
+        self.due = office.now() + site.timing.head
+        self.site = site
+        self._peer = peer
+        self._visitor = visitor
+        self._home = home
+        self._office = office
+        self._belongs = belongs
+        self._requests = 0
+        self._finder = HeadFinder()
+        self._exchange: Exchange | None = None
+        self._body = RequestBody(0)
+        self._judged = b""
+        """A body that was gathered, judged, and goes home as one piece."""
+        self._limit = 0
+        self._relay: ResponseRelay | None = None
+        self._mapping = Mapping()
+        self._reused = False
+        self._retiring = False
+
+    # The visitor's side.
+
+    def received(self, view: memoryview) -> int:
+        data, at, before = bytes(view), 0, None
+        while at < len(data):
+            before = self.state
+            if before is State.OVER:
+                return len(data)
+            if before is State.HEAD:
+                at += self._read_head(data[at:] if at else data)
+            elif before is State.WAIT or before is State.PARKED:
+                self._visitor.pause()
+                break
+            elif before is State.AWAY:
+                break
+            elif before is State.TUNNEL:
+                self._home.write([[data[at:] if at else data]])
+                at = len(data)
+            else:
+                at += self._read_body(data[at:] if at else data)
+            if self.state is State.HEAD and before is State.HEAD and at < len(data) and self._finder.begun:
+                break
+        if self._home.full and self.state in (State.BODY, State.TUNNEL):
+            self._visitor.pause()
+            self.due = inf
+        return at
+
+    def writable(self) -> None:
+        self._home.resume()
+
+    def ended(self, error: str | None) -> None:
+        if self.state is State.TUNNEL and error is None:
+            self._home.close()
+        else:
+            self._home.drop()
+        self._leave("the visitor left")
+
+    def overdue(self) -> None:
+        """`due` has come."""
+        if self.state is State.HEAD and not self._finder.begun:
+            self._close()
+        elif self._relay is not None and self._relay.head is not None:
+            self._cut("the visitor sends no more of its request")
+        else:
+            self._home.drop()
+            self._refuse(Deny(408, "slow", "the request did not come in time"))
+
+    def end(self, reason: str) -> None:
+        """The service is no longer offered, or the program ends."""
+        if self.state not in (State.OVER, State.AWAY):
+            self._home.drop()
+            self._cut(reason)
+
+    def retire(self) -> None:
+        """Takes no further request: ends now, or after the one that is under way."""
+        self._retiring = True
+        if self.state is State.HEAD and not self._finder.begun:
+            self._close()
+
+    def _read_head(self, data: bytes) -> int:
+        if not self._finder.begun:
+            if skip := len(data) - len(data.lstrip(b"\r\n")):
+                # RFC 9112 §2.2: an empty line in front of a request is ignored; a few are no attack.
+                if skip > len(_END):
+                    self._refuse(Deny(400, "malformed", "empty lines in place of a request"))
+                return skip
+            self.due = self._office.now() + self.site.timing.head
+        try:
+            end = self._finder.find(data)
+            if end:
+                head = data[:end]
+                self._begin(read_request(head), head)
+            return end
+        except BadMessage as bad:
+            self._refuse(Deny(bad.status, "malformed", f"the request could not be read: {bad.reason}"))
+            return len(data)
+
+    def _begin(self, request: RequestHead, head: bytes) -> None:
+        site = self.site
+        if self._belongs is not None and not self._belongs(request):
+            if not self._requests:
+                # Whoever handed the connection over read another request than we do.
+                raise BadMessage(400, "no such host")
+            self._home.drop()
+            self.state, self.due = State.AWAY, inf
+            self._office.give_back(head)
+            return
+        self._requests += 1
+        self._body = RequestBody(request.length)
+        exchange = self._exchange = Exchange(request, self._peer, self._office.now())
+        verdict = site.judge.judge(exchange)
+        if isinstance(verdict, Allow):
+            note(exchange, verdict.facts)
+            self._forward(exchange)
+        elif isinstance(verdict, NeedBody):
+            self._gather(exchange, verdict.limit)
+        else:
+            self._refuse(verdict)
+
+    def _forward(self, exchange: Exchange) -> None:
+        """The request goes home as soon as there is a way."""
+        self.state, self.due = State.PARKED, inf
+        self._home.begin(self._peer.visitor(exchange.request))
+
+    def _gather(self, exchange: Exchange, limit: int) -> None:
+        self.state = State.GATHER
+        self._limit = limit
+        self.due = self._office.now() + self.site.timing.body
+        if (exchange.request.length or 0) > limit:
+            self._too_large()
+        elif self._body.done:
+            self._gathered(exchange)
+        elif exchange.request.expects:
+            self._visitor.write([[_CONTINUE]])
+
+    def _read_body(self, data: bytes) -> int:
+        exchange, body = self._exchange, self._body
+        assert exchange is not None, "a body belongs to a request"
+        self.due = self._office.now() + self.site.timing.body
+        try:
+            if self.state is State.GATHER:
+                used = body.gather(data)
+                if body.size > self._limit:
+                    self._too_large()
+                elif body.done:
+                    self._gathered(exchange)
+                return used
+            pieces, used = body.forward(data)
+        except BadMessage as bad:
+            self._home.drop()
+            self._refuse(Deny(400, "malformed", f"the request's body could not be read: {bad.reason}"))
+            return len(data)
+        if body.done:
+            self.state, self.due = State.WAIT, inf
+        if pieces:
+            self._home.write([pieces])
+        return used
+
+    def _gathered(self, exchange: Exchange) -> None:
+        body = self._body.gathered()
+        verdict = self.site.judge.judge_body(exchange, body)
+        note(exchange, verdict.facts)
+        if isinstance(verdict, Deny):
+            self._refuse(verdict)
+        else:
+            exchange.request.length = len(body)
+            exchange.request.expects = False
+            self._judged = body
+            self._forward(exchange)
+
+    def _too_large(self) -> None:
+        self._refuse(Deny(413, "body", f"the request's body is longer than {self._limit} bytes"))
+
+    # Home's side, called by the HomeWire.
+
+    def home_open(self, host: bytes, *, reused: bool) -> None:
+        """There is a way home, where requests have the Host `host` (empty: the visitor's); `reused`: an earlier request
+        went the same way."""
+        exchange = self._exchange
+        assert exchange is not None and self.state is State.PARKED, "nobody asked for a way home"
+        request, mapping = exchange.request, self._mapping
+        if mapping.local != host or mapping.prefix != self.site.prefix:
+            mapping = self._mapping = Mapping(host, self.site.prefix)
+        self._reused = reused
+        keep = request.persistent and not self._retiring
+        self._relay = ResponseRelay(request, self._peer, mapping, self._answered, keep=keep)
+        if self._body.done:
+            self.state = State.WAIT
+        else:
+            self.state = State.BODY
+            if not request.expects:
+                self.due = self._office.now() + self.site.timing.body
+        head, body, self._judged = request_bytes(request, self._peer, mapping), self._judged, b""
+        self._home.write([[head, body] if body else [head]])
+        self._visitor.resume()
+
+    def from_home(self, view: memoryview) -> int:
+        data, relay = bytes(view), self._relay
+        if self.state is State.TUNNEL:
+            self._visitor.write([[data]])
+            if self._visitor.full:
+                self._home.pause()
+            return len(data)
+        if relay is None:
+            # Nobody asked: an answer to nothing must never become the answer to the next request.
+            self._home.drop()
+            return len(data)
+        try:
+            used = relay.feed(data)
+        except BadMessage as bad:
+            self._home.drop()
+            self._unanswered(502, "garbage", f"{self.site.service} gave an answer that cannot be read: {bad.reason}")
+            return len(data)
+        if relay.switched:
+            self.state, self.due = State.TUNNEL, inf
+            relay.out.append(data[used:])
+            used = len(data)
+        self._deliver(relay)
+        if relay.switched:
+            self._visitor.resume()
+        if relay.done:
+            if used < len(data):
+                self._home.drop()
+                used = len(data)
+            self._finish(relay)
+        return used
+
+    def home_writable(self) -> None:
+        if self.state is State.BODY and self.due == inf:
+            self.due = self._office.now() + self.site.timing.body
+        if self.state in (State.BODY, State.TUNNEL):
+            self._visitor.resume()
+
+    def home_ended(self, failure: Failure | None) -> None:
+        """Home's connection is over: None when it ended in order."""
+        relay = self._relay
+        if self.state is State.TUNNEL:
+            if failure is None:
+                self._close()
+            else:
+                self._cut("home's connection broke")
+        elif relay is not None and failure is None and relay.end():
+            self._deliver(relay)
+            self._finish(relay)
+        elif relay is not None or self.state is State.PARKED:
+            self._lost(failure or Failure.BROKEN)
+
+    def _answered(self, response: ResponseHead) -> Meter | None:
+        exchange = self._exchange
+        assert exchange is not None, "a response belongs to a request"
+        exchange.status = response.status
+        exchange.answered = self._office.now()
+        exchange.parked = self._home.parked
+        return self.site.judge.meter(exchange, response)
+
+    def _deliver(self, relay: ResponseRelay) -> None:
+        if relay.out:
+            self._visitor.write([relay.out])
+            relay.out = []
+            if self._visitor.full:
+                self._home.pause()
+
+    def _finish(self, relay: ResponseRelay) -> None:
+        """The response has been sent."""
+        complete = self.state is State.WAIT
+        assert relay.head is not None, "a response that is done has a head"
+        if not relay.head.persistent or not complete:
+            self._home.drop()
+        self._conclude()
+        if relay.keep and complete and not self._retiring:
+            self._await_next()
+        else:
+            self._close()
+
+    def _lost(self, failure: Failure) -> None:
+        service = self.site.service
+        if failure in (Failure.AWAY, Failure.FULL):
+            self._unanswered(503, failure.name.lower(), f"{service}: {failure.value}; try again in a moment")
+        elif failure is Failure.BROKEN and self._reused:
+            # As if there were no gateway: the visitor's HTTP library knows that an idle connection may end.
+            self._cut("home ended an idle connection")
+        else:
+            self._unanswered(502, failure.name.lower(), f"{service}: {failure.value}")
+
+    def _unanswered(self, status: int, reason: str, message: str) -> None:
+        """There will be no (whole) response from home."""
+        if self._relay is not None and self._relay.head is not None:
+            self._cut(message)
+        else:
+            self._refuse(Deny(status, reason, message))
+
+    # The ends of exchanges and connections.
+
+    def _refuse(self, told: Deny | Answer) -> None:
+        """Answers the request ourselves; the connection lives on when nothing of the request is left to be read."""
+        exchange = self._exchange
+        request = exchange.request if exchange else None
+        if isinstance(told, Deny):
+            if exchange:
+                note(exchange, told.facts)
+            dialect = self.site.judge.dialect(request) if request else Dialect.PLAIN
+            told = refuse(dialect, told, [(b"Retry-After", b"5")] if told.status == 503 else None)
+        if exchange:
+            exchange.status, exchange.refused = told.status, told.reason
+        whole = self._body.done or (request is not None and request.length == 0)
+        keep = request is not None and request.persistent and whole and not self._retiring
+        self._visitor.write([[answer_bytes(told, request, keep=keep)]])
+        self._conclude()
+        if keep:
+            self._await_next()
+        else:
+            self._close()
+
+    def _conclude(self) -> None:
+        exchange, relay = self._exchange, self._relay
+        self._exchange = self._relay = None
+        self._judged = b""
+        if exchange is not None:
+            exchange.received = self._body.size
+            exchange.ended = self._office.now()
+            exchange.parked = max(exchange.parked, self._home.parked)
+            if relay is not None:
+                exchange.sent = relay.size
+                if relay.meter is not None:
+                    note(exchange, relay.meter.facts())
+            self.site.judge.over(exchange)
+
+    def _await_next(self) -> None:
+        self.state = State.HEAD
+        self.due = self._office.now() + self.site.timing.keepalive
+        self._visitor.resume()
+
+    def _close(self) -> None:
+        self._home.drop()
+        self._visitor.close()
+        self._leave("")
+
+    def _cut(self, reason: str) -> None:
+        self._home.drop()
+        self._visitor.break_off(reason)
+        self._leave(reason)
+
+    def _leave(self, reason: str) -> None:
+        if self.state in (State.OVER, State.AWAY):
+            return
+        self.state, self.due = State.OVER, inf
+        if self._exchange is not None and not self._exchange.refused:
+            self._exchange.refused = reason
+        self._conclude()
+        self._office.over()

@@ -1,0 +1,105 @@
+"""What the gateway meets: the connections on its two sides, its owner, the service as it knows it; and its states."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from hushgate.edge.judge import Judge
+from hushgate.protocol.limits import HTTP_BODY, HTTP_HEAD, HTTP_KEEPALIVE
+
+
+class Wire(Protocol):
+    """What the gateway needs of a connection (transports.base.Pipe has it)."""
+
+    @property
+    def full(self) -> bool: ...
+
+    def write(self, messages: list[list[bytes]]) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def break_off(self, error: str) -> None: ...
+
+
+class Failure(Enum):
+    """Why home gave no answer. After AWAY and FULL nothing of the request has left; BROKEN says nothing of that."""
+
+    AWAY = "home is not connected"
+    FULL = "too many requests wait for home"
+    REFUSED = "home's service does not accept connections"
+    BROKEN = "home's service ended the connection"
+
+
+class HomeWire(Protocol):
+    """The way home of one visitor: it opens a connection when one is needed, and waits for home when it is away."""
+
+    @property
+    def full(self) -> bool: ...
+
+    @property
+    def parked(self) -> float:
+        """Seconds for which the request begun last waited for home."""
+
+    def begin(self, visitor: str) -> None:
+        """A request begins, of the visitor with this address: calls `Gateway.home_open`, at once or when there is a
+        way, or `Gateway.home_ended`, never at once."""
+
+    def write(self, messages: list[list[bytes]]) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def drop(self) -> None:
+        """Home's connection is not used any more, and nothing more is heard of it; `begin` opens another one."""
+
+    def close(self) -> None:
+        """The visitor will send no more: ends home's connection in order."""
+
+
+class Office(Protocol):
+    """Who owns the gateway and does the rest."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+
+    def give_back(self, head: bytes) -> None:
+        """The request that begins with `head`, and what follows it, is not for this service."""
+
+    def over(self) -> None:
+        """The visitor's connection has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds: for a whole head, between two reads of a body, between two requests."""
+
+    head: float = HTTP_HEAD
+    body: float = HTTP_BODY
+    keepalive: float = HTTP_KEEPALIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the gateway knows of its service."""
+
+    service: str
+    judge: Judge
+    prefix: bytes = b""
+    """What stands in front of its paths on the public side."""
+    timing: Timing = Timing()
+
+
+class State(Enum):
+    HEAD = "reads a head, or waits for one"
+    BODY = "forwards a body"
+    GATHER = "collects a body for the judge"
+    PARKED = "waits for a way home"
+    WAIT = "has a whole request, waits for the end of its response"
+    TUNNEL = "passes bytes"
+    OVER = "has ended"
+    AWAY = "has given the connection back"

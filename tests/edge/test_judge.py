@@ -1,0 +1,62 @@
+"""The judge of a service without keys: its names, and its profile."""
+
+import pytest
+
+from hushgate.edge.judge import Exchange, Rules, name_of
+from hushgate.edge.parser import read_request
+from hushgate.edge.profile import Allow, Deny, Dialect, NeedBody, NoRules
+from hushgate.edge.rewrite import Peer
+
+NAMES = frozenset((b"example.org", b"localhost"))
+
+
+def exchange(host: bytes) -> Exchange:
+    return Exchange(read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"), Peer("192.0.2.7"), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "passes"),
+    [
+        (b"example.org", NAMES, True),
+        (b"Example.ORG.:443", NAMES, True),
+        (b"localhost:11434", NAMES, True),
+        (b"127.0.0.1:11434", NAMES, True),
+        (b"[::1]:11434", NAMES, True),
+        (b"evil.example.org", NAMES, False),
+        (b"127.0.0.1.evil.org", NAMES, False),
+        (b"anything.org", frozenset(), True),
+    ],
+)
+def test_names(host: bytes, names: frozenset[bytes], passes: bool) -> None:
+    verdict = Rules("mcp", names).judge(exchange(host))
+    if passes:
+        assert isinstance(verdict, Allow)
+    else:
+        assert isinstance(verdict, Deny) and verdict.status == 421 and "hostname = " in verdict.message
+
+
+def test_1_0_may_have_no_host() -> None:
+    ask = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), 0.0)
+    assert isinstance(Rules("mcp", NAMES).judge(ask), Allow)
+
+
+def test_then_the_profile_judges() -> None:
+    class Careful(NoRules):
+        def judge(self, request: object) -> Allow | Deny | NeedBody:
+            return NeedBody(10)
+
+        def judge_body(self, request: object, body: bytes) -> Allow | Deny:
+            return Deny(403, "word", "no")
+
+        def dialect(self, request: object) -> Dialect:
+            return Dialect.OLLAMA
+
+    rules, ask = Rules("ollama", NAMES, Careful()), exchange(b"localhost")
+    assert rules.judge(ask) == NeedBody(10)
+    assert rules.judge_body(ask, b"") == Deny(403, "word", "no")
+    assert rules.dialect(ask.request) is Dialect.OLLAMA
+    assert isinstance(rules.judge(exchange(b"evil.org")), Deny)
+
+
+def test_name_of() -> None:
+    assert [name_of(host) for host in (b"A.b:1", b"[::1]:2", b"a.")] == [b"a.b", b"[::1]", b"a"]
