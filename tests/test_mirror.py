@@ -17,6 +17,12 @@ NO_TEST = {
     "config/shared.py": "what [server] and [client] have in common; test_server.py and test_client.py read it in both",
     "config/transport.py": "one table of every section; test_server.py and test_client.py read it",
     "config/uplink.py": "what [client] and [access] have in common; test_client.py and test_access.py read it in both",
+    "edge/heads.py": "types; tests/edge/test_gateway.py and the profiles' tests make every one of them",
+    "edge/profile.py": "types; tests/edge/test_gateway.py and the profiles' tests make every one of them",
+    "edge/sides.py": "what tests/edge/scene.py plays; tests/edge/test_gateway.py has every failure",
+    "server/fronts.py": "tests/server/test_front.py and test_http_door.py have services that come, change and go",
+    "server/pipeport.py": "tests/server/test_front.py and test_splice.py come through it, with TLS and without",
+    "link/streampipe.py": "one of the pipes that tests/transports/test_contract.py holds to the contract",
     "protocol/answers.py": "types; tests/protocol/test_hello.py makes every one of them",
     "protocol/dialler.py": "tests/protocol/test_hello.py plays both sides against each other and against liars",
     "protocol/transcript.py": "formulas; tests/protocol/test_hello.py holds them to fixed vectors",
@@ -33,8 +39,10 @@ NO_SOURCE = {
     "cli/test_programs.py": "the commands that run a program, alike",
     "config/test_any_file.py": "whatever a file holds, across all of config",
     "config/test_documentation.py": "docs/configuration.md",
+    "edge/test_gateway_faults.py": "edge/gateway.py when somebody does not keep to the rules",
     "protocol/test_machine.py": "a state machine over the whole core",
     "transports/test_autobahn.py": "protocol/websocket.py and transports/ws.py, by cases of others",
+    "server/test_http_door.py": "HTTP services on the door: stranger.py, door.py and front.py hand connections over",
     "transports/test_contract.py": "every pipe, by the contract of base.py",
 }
 

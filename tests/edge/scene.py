@@ -1,6 +1,6 @@
 """A gateway between a visitor and a home that the test plays, byte by byte; no loop, no clock of its own."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from hushgate.edge.gateway import Gateway
 from hushgate.edge.heads import RequestHead, ResponseHead
@@ -24,7 +24,7 @@ class Pipe:
         self.paused = False
         self.end = ""
 
-    def write(self, messages: list[list[bytes]]) -> None:
+    def write(self, messages: Sequence[Sequence[bytes]]) -> None:
         assert all(isinstance(buffer, bytes) for message in messages for buffer in message)
         self.sent += b"".join(b"".join(message) for message in messages)
 

@@ -34,6 +34,9 @@ class Away:
         self.visitors: list[str] = []
         self.side = Side(dialler=False)
 
+    def host(self, service: str) -> bytes:
+        return b""
+
     def open(self, what: Open) -> Stream:
         if self.full:
             raise LocalProtocolError("no more streams fit")

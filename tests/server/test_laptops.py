@@ -47,7 +47,7 @@ class House:
         self.config = server_config(dict.fromkeys(SERVICES, 0))
         self.registry = Registry(time.monotonic(), lambda name: self.lobbies[name].open())
         self.lobbies = {name: self._lobby(name, limits) for name in SERVICES}
-        self.laptops = Laptops(self.lobbies.get)
+        self.laptops = Laptops(self.lobbies.get, lambda _: None)
         keyring = build_keyring(self.config.services.values())
         self.sessions = Sessions(keyring, (self.registry, self.laptops), limits, GRACE, lambda: None)
 

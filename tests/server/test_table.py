@@ -41,7 +41,7 @@ def test_nobody_resumes_a_session_of_the_other_role() -> None:
         _, session = house.login()
         assert session is not None
         asked = Login(1, session.id, 2, 0, 65536, b"A" * 16, {"ssh": Status.OK})
-        laptops = Laptops(lambda _: None)
+        laptops = Laptops(lambda _: None, lambda _: None)
         assert house.table.login(asked, laptops, IDS, 1000.0) == Decision(Attach.DENIED, None)
         assert not cast(Fenced, session.link).fenced
 

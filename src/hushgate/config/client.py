@@ -8,6 +8,7 @@ from hushgate.config.secrets import Tokens, missing_token
 from hushgate.config.shared import ignored_seconds, read_services, read_type
 from hushgate.config.table import Table
 from hushgate.config.uplink import read_uplink
+from hushgate.protocol.payloads import HOST
 
 _NOWHERE = Address("", 0)
 _UNKNOWN = Secret("")
@@ -36,7 +37,7 @@ def read_client(section: Table, tokens: Tokens, base: Path, platform: str) -> Cl
 def _service(
     name: str, table: Table, tokens: Tokens, fallback: Secret | None, nodelay: bool, platform: str
 ) -> ClientService:
-    read_type(table)
+    http = read_type(table) == "http"
     token = tokens.one_of(table)
     if token is None and not table.ask("token", "token_file"):
         token = fallback
@@ -48,11 +49,29 @@ def _service(
         name=name,
         token=token or _UNKNOWN,
         local=local,
+        host=_host_header(table, local, http=http),
         nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
     )
     table.done()
     return service
+
+
+def _host_header(table: Table, local: Address, *, http: bool) -> str:
+    """What the service at home expects in the Host header: many accept none but their own address."""
+    if not http:
+        if table.ask("host_header"):
+            table.problem("host_header", 'is for services of HTTP; add type = "http", or remove it')
+        return ""
+    written = table.value("host_header", values.text, "local")
+    if written == "local":
+        return str(local)
+    if written == "preserve":
+        return ""
+    if not HOST.fullmatch(written):
+        table.problem("host_header", 'must be "local", "preserve", or a host with or without a port')
+        return ""
+    return written
 
 
 def _visitor_alias(table: Table, local: Address, platform: str) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hushgate.config import values
+from hushgate.config.http import no_two_alike, read_http
 from hushgate.config.model import Address, Certificate, Limits, Secret, ServerConfig, ServerService
 from hushgate.config.secrets import Tokens, missing_token, verifiers
 from hushgate.config.shared import (
@@ -36,11 +37,14 @@ def read_server(section: Table, tokens: Tokens, base: Path) -> ServerConfig:
     taken = {name: service.bind for name, service in services.items()}
     no_overlap([("server.bind_addr", bind)], taken, tables)
     _keys_apart(services, tables)
+    no_two_alike(services, tables)
+    certified = tls or any(service.tls for service in services.values())
     config = ServerConfig(
         bind=bind,
         services=services,
         names=_names(section),
-        certificate=_certificate(section, transport, base, wanted=tls),
+        certificate=_certificate(section, transport, base, wanted=certified),
+        plain=certified and not tls,
         timing=read_timing(section),
         limits=_limits(section),
         tcp=transport.tcp,
@@ -50,7 +54,7 @@ def read_server(section: Table, tokens: Tokens, base: Path) -> ServerConfig:
 
 
 def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, transport: Transport) -> ServerService:
-    read_type(table)
+    http = read_http(table, read_type(table))
     problems = len(table.report.problems)
     secrets = tokens.all_of(table)
     verifying = verifiers(table, "verifier", "hushgate token verifier SERVICE")
@@ -62,13 +66,16 @@ def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, t
     access_verifiers = verifiers(table, "access_verifier", "hushgate token verifier SERVICE --access")
     bind = table.value("bind_addr", values.address, None)
     if "bind_addr" not in table:
-        if not access_keys and not access_verifiers:
+        if not access_keys and not access_verifiers and (http is None or not http.on_door):
             table.report.warn(table.where, "has neither bind_addr nor access_key, so nobody can reach it")
     elif bind is not None and values.is_loopback(bind.host):
         table.hint("bind_addr", f'{bind} is reachable on the VPS only; "0.0.0.0:{bind.port}" lets everybody in')
     nodelay = table.value("nodelay", values.boolean, transport.tcp.nodelay)
+    tls = table.value("tls", values.boolean, False)
+    if tls and bind is None:
+        table.problem("tls", "is for the service's own port; add bind_addr, or remove it")
     table.done()
-    return ServerService(name, secrets, verifying, bind, nodelay, access_keys, access_verifiers)
+    return ServerService(name, secrets, verifying, bind, nodelay, access_keys, access_verifiers, tls, http)
 
 
 def _keys_apart(services: dict[str, ServerService], tables: dict[str, Table]) -> None:

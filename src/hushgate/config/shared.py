@@ -46,13 +46,14 @@ def read_services(section: Table) -> dict[str, Table]:
     return tables
 
 
-def read_type(service: Table) -> None:
-    """`type`: this version carries tcp."""
+def read_type(service: Table) -> str:
+    """`type`: "tcp" or "http"."""
     kind = service.value("type", values.text, "tcp")
     if kind == "udp":
         service.problem("type", 'this version does not carry UDP; remove the service or write type = "tcp"')
-    elif kind != "tcp":
-        service.problem("type", 'must be "tcp", the only type this version carries')
+    elif kind not in ("tcp", "http"):
+        service.problem("type", 'must be "tcp" or "http"')
+    return kind
 
 
 def ignored_seconds(table: Table, *keys: str) -> None:

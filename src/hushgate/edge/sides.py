@@ -1,5 +1,6 @@
 """What the gateway meets: the connections on its two sides, its owner, the service as it knows it; and its states."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -14,7 +15,7 @@ class Wire(Protocol):
     @property
     def full(self) -> bool: ...
 
-    def write(self, messages: list[list[bytes]]) -> None: ...
+    def write(self, messages: Sequence[Sequence[bytes]]) -> None: ...
 
     def pause(self) -> None: ...
 
@@ -48,7 +49,7 @@ class HomeWire(Protocol):
         """A request begins, of the visitor with this address: calls `Gateway.home_open`, at once or when there is a
         way, or `Gateway.home_ended`, never at once."""
 
-    def write(self, messages: list[list[bytes]]) -> None: ...
+    def write(self, messages: Sequence[Sequence[bytes]]) -> None: ...
 
     def pause(self) -> None: ...
 

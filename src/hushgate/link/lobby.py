@@ -53,6 +53,10 @@ class Lobby:
         """Holds for visitors who come from now on."""
         self._timing = timing
 
+    def leave(self, visitor: Visitor) -> None:
+        """`visitor` does not wait any longer, and is not called."""
+        self._room.evict(lambda waiting: waiting is visitor)
+
     def close(self) -> None:
         """Nobody waits any longer."""
         while visitor := self._room.leave():

@@ -17,9 +17,6 @@ class Route(Protocol):
     def up(self) -> bool:
         """Whether bytes can flow now; a route that is down may come back within the grace."""
 
-    def host(self, service: str) -> bytes:
-        """The Host that HTTP requests to the service shall have there; empty: that of the visitor."""
-
     def open(self, what: Open) -> Stream:
         """A new stream to the service; bind its endpoint at once. Raises LocalProtocolError when no more fit."""
 

@@ -9,8 +9,9 @@ Unlike a socket a stream knows what has left: `unsent` gives back what has not, 
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
-from hushgate.protocol.frames import Code
+from hushgate.protocol.frames import Buffer, Code
 from hushgate.protocol.limits import CLOSE_WAIT, RECEIVE_ROOMY, WRITE_HIGH, WRITE_LOW
 from hushgate.protocol.stream import Stream
 from hushgate.transports.base import Message, Pipe, PipeUser
@@ -23,7 +24,7 @@ class StreamPipe(Pipe):
         super().__init__("stream", peer)
         self.code: Code | None = None
         self._stream = stream
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[Buffer] = deque()
         self._queued = 0
         self._untouched = False
         self._finished = False
@@ -40,7 +41,7 @@ class StreamPipe(Pipe):
         """What is written from here on belongs together: `unsent` gives back all of it or nothing."""
         self._untouched = not self._queue
 
-    def unsent(self) -> list[bytes] | None:
+    def unsent(self) -> list[Buffer] | None:
         """What was written since the mark, when no byte of it has left."""
         return list(self._queue) if self._untouched else None
 
@@ -49,7 +50,7 @@ class StreamPipe(Pipe):
         if not self._closing and not self._paused:
             self._release()
 
-    def write(self, messages: list[Message]) -> None:
+    def write(self, messages: Sequence[Message]) -> None:
         if self._closing:
             return
         for message in messages:
@@ -80,7 +81,7 @@ class StreamPipe(Pipe):
 
     # The stream's side.
 
-    def take(self, n: int) -> bytes | None:
+    def take(self, n: int) -> Buffer | None:
         queue = self._queue
         if not queue:
             return None if self._finished else b""

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from hushgate.config.model import Address, Loaded, Secret, ServerConfig, ServerService
+from hushgate.config.model import Address, Loaded, Secret, ServerConfig, ServerService, Timing
 from hushgate.config.values import is_loopback
 from hushgate.errors import SystemFault
 from hushgate.guard.keyring import Keyring
@@ -19,10 +20,15 @@ from hushgate.ops.watch import Watch
 from hushgate.protocol.keys import Role, Verifier, derive_keys
 from hushgate.protocol.upgrade import Admission
 from hushgate.server.door import Door
+from hushgate.server.front import Front
+from hushgate.server.fronts import Fronts
 from hushgate.server.laptops import Laptops
 from hushgate.server.neighbours import Neighbours
+from hushgate.server.pipeport import PipePort
 from hushgate.server.registry import Registry
 from hushgate.server.sessions import Sessions
+from hushgate.server.splice import Splices
+from hushgate.server.wayhome import Gatehouse
 from hushgate.transports.tls import TlsServer
 
 _log = logger("server")
@@ -33,10 +39,11 @@ class Server:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.ports: dict[str, Port] = {}
+        self.ports: dict[str, Port | PipePort] = {}
         self.lobbies = {name: self._new_lobby(name) for name in config.services}
         self.registry = Registry(time.monotonic(), self._home_is_back)
-        self.laptops = Laptops(self.lobbies.get)
+        self.fronts = Fronts(self._gatehouse)
+        self.laptops = Laptops(self.lobbies.get, self.fronts.of)
         self.sessions = Sessions(
             build_keyring(config.services.values()),
             (self.registry, self.laptops),
@@ -50,9 +57,10 @@ class Server:
         self._tls = TlsServer(config.certificate.cert, config.certificate.key) if config.certificate else None
         self._door = Door(
             config.bind,
-            self._tls,
+            None if config.plain else self._tls,
             self._gate,
             self.sessions.admit,
+            front=self.fronts.at,
             options=config.tcp,
             connections=config.limits.connections,
             connections_address=config.limits.connections_address,
@@ -73,7 +81,8 @@ class Server:
     async def start(self) -> None:
         """Opens the door and the public ports. Raises SystemFault."""
         await self._door.start()
-        _log.info("listening", door=self.door, tls=self._tls is not None)
+        _log.info("listening", door=self.door, tls=self._tls is not None and not self.config.plain)
+        self.fronts.change(self.config)
         for service in self.config.services.values():
             self._open_port(service)
         self.sessions.start()
@@ -95,6 +104,10 @@ class Server:
         await self._neighbours.stop()
         await self._certificate.stop()
         self._close()
+        for port in self.ports.values():
+            if isinstance(port, PipePort):
+                await port.stop()
+        self.fronts.stop()
         await self._door.stop()
         await self.sessions.stop()
 
@@ -104,6 +117,7 @@ class Server:
         self.laptops.close()
         for lobby in self.lobbies.values():
             lobby.close()
+        self.fronts.retire()
 
     def reload(self, config: ServerConfig) -> None:
         """Services of `config` from now on; streams of unchanged services do not notice."""
@@ -142,33 +156,57 @@ class Server:
         return Lobby(
             lambda: self.registry.find(service),
             lambda now: self.registry.away(service, now),
-            self.config.timing,
+            self._timing(service),
             self.config.limits,
         )
 
+    def _timing(self, service: str) -> Timing:
+        """Requests wait as long as the service says, other visitors as long as the server does."""
+        http, timing = self.config.services[service].http, self.config.timing
+        return replace(timing, visitor_wait=http.park) if http else timing
+
+    def _gatehouse(self, service: str) -> Gatehouse:
+        find, host = self.registry.find, self.registry.host
+        return Gatehouse(service, lambda: find(service), lambda: host(service), self.lobbies[service])
+
     def _open_port(self, service: ServerService) -> None:
         if service.bind is not None:
-            lobby = self.lobbies[service.name]
-            port = Port(service.name, service.bind, lobby, self._readiness, nodelay=service.nodelay)
-            self.ports[service.name] = port
+            port = self.ports[service.name] = self._new_port(service, service.bind)
             _log.info("public port", service=service.name, address=port.address)
+
+    def _new_port(self, service: ServerService, bind: Address) -> Port | PipePort:
+        name, nodelay = service.name, service.nodelay
+        certificate = self._tls if service.tls else None
+        if front := self.fronts.of(name):
+            return PipePort(name, bind, front, certificate, nodelay=nodelay)
+        if certificate:
+            return PipePort(name, bind, Splices(self._gatehouse(name)), certificate, nodelay=nodelay)
+        return Port(name, bind, self.lobbies[name], self._readiness, nodelay=nodelay)
+
+    def _serves(self, port: Port | PipePort, service: ServerService) -> bool:
+        """Whether the port is what the service needs."""
+        if isinstance(port, Port):
+            return port.bind == service.bind and not service.http and not service.tls
+        http = isinstance(port.hall, Front)
+        return (port.bind, port.tls, http) == (service.bind, service.tls, service.http is not None)
 
     def _change_ports(self) -> None:
         """Closes before it opens: two services may have changed places."""
         services = self.config.services
         for name, port in list(self.ports.items()):
             service = services.get(name)
-            if service and service.bind == port.bind:
+            if service and self._serves(port, service):
                 port.nodelay = service.nodelay
             else:
                 port.close()
                 del self.ports[name]
         for name in self.lobbies.keys() - services.keys():
             self.lobbies.pop(name).close()
-        for lobby in self.lobbies.values():
-            lobby.change(self.config.timing)
+        for name, lobby in self.lobbies.items():
+            lobby.change(self._timing(name))
         for name in services.keys() - self.lobbies.keys():
             self.lobbies[name] = self._new_lobby(name)
+        self.fronts.change(self.config)
         for name in services.keys() - self.ports.keys():
             try:
                 self._open_port(services[name])

@@ -18,6 +18,7 @@ from hushgate.link.accept import Acceptor, turn_away
 from hushgate.log import Seldom, logger
 from hushgate.ops.memory import Tide
 from hushgate.protocol.limits import DOOR_CONNECTIONS, DOOR_CONNECTIONS_ADDRESS
+from hushgate.server.front import Front
 from hushgate.server.stranger import DoorTiming, House, Stranger
 from hushgate.tasks import Tasks
 from hushgate.transports.base import Pipe
@@ -29,7 +30,9 @@ class Door:
 
     `gate` judges the decoded proof of an upgrade (None: absent or not decodable) and gives an admission, or the reason
     for the log. Who passes has been sent the 101, and `admit` is given its pipe, with what came behind the request
-    still unread in it and `options` on its socket, and the `address port` it comes from.
+    still unread in it and `options` on its socket, and the `address port` it comes from. `front` gives the HTTP
+    service that a request with this Host and target is for: the connection is then that service's, until a request on
+    it is for somebody else.
     """
 
     def __init__(
@@ -39,6 +42,7 @@ class Door:
         gate: Callable[[bytes | None], Admission | str],
         admit: Callable[[Pipe, Admission, str], None],
         *,
+        front: Callable[[bytes, bytes], Front | None] | None = None,
         timing: DoorTiming | None = None,
         options: Tcp | None = None,
         connections: int = DOOR_CONNECTIONS,
@@ -56,6 +60,8 @@ class Door:
             admit=admit,
             refused=self._refused,
             gone=self._gone,
+            front=front or (lambda host, target: None),
+            returned=self._returned,
         )
         self._acceptor: Acceptor | None = None
         self._strangers: dict[Stranger, str] = {}
@@ -88,15 +94,24 @@ class Door:
         await self._tasks.stop()
         self._tide.stop()
 
+    def _returned(self, stranger: Stranger) -> bool:
+        if not self._room(stranger.host):
+            return False
+        self._count(stranger)
+        return True
+
+    def _count(self, stranger: Stranger) -> None:
+        self._strangers[stranger] = stranger.host
+        self._addresses[stranger.host] += 1
+        self._tide.changed(len(self._strangers))
+
     def _arrived(self, sock: socket.socket, peer: Address) -> None:
         host = peer.host
         if not self._room(host):
             turn_away(sock)
             return
         stranger = Stranger(self._house, sock, host, peer.port)
-        self._strangers[stranger] = host
-        self._addresses[host] += 1
-        self._tide.changed(len(self._strangers))
+        self._count(stranger)
         if self._house.tls is None:
             self._open(stranger)
         else:

@@ -6,28 +6,33 @@ nothing: its session is in no registry, so nobody can mistake it for a home.
 
 from collections.abc import Callable, Iterable, Mapping
 
+from hushgate.edge.rewrite import Peer
 from hushgate.errors import LocalProtocolError
 from hushgate.link.lobby import Lobby
 from hushgate.link.routes import Route
+from hushgate.link.streampipe import StreamPipe
 from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Code
 from hushgate.protocol.keys import Role
 from hushgate.protocol.limits import HOPS_MAX
 from hushgate.protocol.relay import join
 from hushgate.protocol.stream import Half, Stream
+from hushgate.server.front import Front
 from hushgate.server.session import Session
 
 _log = Seldom(logger("laptops"))
 
 
 class Laptops:
-    """The laptops' sessions (server.session.Party). `lobby` is where visitors of a service pass."""
+    """The laptops' sessions (server.session.Party). `lobby` is where visitors of a service pass,
+    `front` where those of an HTTP service go."""
 
     role = Role.ACCESS
     noun = "laptop"
 
-    def __init__(self, lobby: Callable[[str], Lobby | None]) -> None:
+    def __init__(self, lobby: Callable[[str], Lobby | None], front: Callable[[str], Front | None]) -> None:
         self._lobby = lobby
+        self._front = front
         self._closed = False
 
     def close(self) -> None:
@@ -63,6 +68,10 @@ class Laptops:
             stream.reset(Code.LIMIT, "too many relays")
         elif self._closed:
             stream.reset(Code.SHUTDOWN, "the server ends")
+        elif front := self._front(service):
+            stream.accept()
+            address, _, port = session.visitor.partition(" ")
+            front.arrive(StreamPipe(stream, session.visitor), Peer(address, proved=True), int(port or 0))
         else:
             lobby.enter(_Visitor(stream, session.visitor), session.address)
 

@@ -48,6 +48,11 @@ class Registry:
                 return session
         return owners[-1] if owners else None
 
+    def host(self, service: str) -> bytes:
+        """The Host that HTTP requests to `service` shall have at its home; empty: that of the visitor."""
+        session = self.find(service)
+        return session.hosts.get(service, "").encode() if session else b""
+
     def away(self, service: str, now: float) -> float:
         """Seconds since `service` was last served; 0 while it is, or about to be, because home has logged in."""
         owned = self._services.get(service)

@@ -118,9 +118,6 @@ class Session:
     def up(self) -> bool:
         return self.link is not None and self.taken_up and not self.draining
 
-    def host(self, service: str) -> bytes:
-        return self.hosts.get(service, "").encode()
-
     def open(self, what: Open) -> Stream:
         """As `Route.open`. A session whose ids are used up ends, so that home begins another one."""
         if self.mux.next_id > STREAM_ID_MAX:

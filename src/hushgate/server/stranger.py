@@ -29,11 +29,14 @@ from hushgate.config.model import Tcp
 from hushgate.config.values import is_loopback
 from hushgate.edge.decoy import Answer, Decoy
 from hushgate.edge.forwarded import forwarded
+from hushgate.edge.heads import RequestHead
 from hushgate.edge.http import BadRequest, Head, RequestReader
+from hushgate.edge.rewrite import Peer
 from hushgate.errors import PipeError
 from hushgate.guard.proofs import Admission
 from hushgate.protocol.limits import DOOR_KEEPALIVE, DOOR_LINGER, DOOR_SILENT
 from hushgate.protocol.websocket import accept_key
+from hushgate.server.front import Front
 from hushgate.transports import tcp, tls
 from hushgate.transports.base import Pipe
 from hushgate.transports.stream import SocketPipe
@@ -67,6 +70,10 @@ class House:
     admit: Callable[[Pipe, Admission, str], None]
     refused: Callable[["Stranger", Head, str], None]
     gone: Callable[["Stranger"], None]
+    front: Callable[[bytes, bytes], Front | None]
+    """By Host header and target: the HTTP service that a request is for."""
+    returned: Callable[["Stranger"], bool]
+    """Whether there is a place for one whose connection was a service's for a while."""
 
 
 class Stranger:
@@ -90,6 +97,8 @@ class Stranger:
         self._discarding = False
         self._closing = False
         self._left = False
+        self._head = bytearray()
+        """The bytes of the request that is being read, for the service that it may be for."""
         self._watching = False
         """Only the first byte is waited for; afterwards the socket belongs to a transport."""
 
@@ -118,6 +127,20 @@ class Stranger:
             return
         self._at(self._deadline)
         self._pipe.switch(self)
+
+    def serves(self, front: Front, request: RequestHead) -> bool:
+        return self._house.front(request.host, request.target) is front
+
+    def take_back(self, head: bytes) -> None:
+        pipe = self._pipe
+        assert pipe is not None, "it was lent"
+        if not self._house.returned(self):
+            pipe.abort("no place at the door")
+            return
+        self._left = False
+        self._next()
+        self.received(memoryview(head))
+        pipe.switch(self)
 
     def drop(self) -> None:
         """Ends the connection without another byte, as when a clock runs out."""
@@ -180,6 +203,7 @@ class Stranger:
             if self._requests:
                 self._at(self._loop.time() + self._house.timing.silent)
         used = self._reader.read(data)
+        self._head += data[:used]
         if not self._reader.head.done:
             return used
         self._requests += 1
@@ -188,8 +212,13 @@ class Stranger:
     def _respond(self, head: Head, rest: bytes) -> int:
         """Answers a request whose body begins with `rest`. Returns how much of `rest` was of that body."""
         decoy, now = self._house.decoy, time.time()
-        if not self._plain_to_tls and self._upgrade(head, now):
-            return 0
+        if not self._plain_to_tls:
+            front = self._house.front(head.first(b"host") or b"", head.target)
+            if (front is None or _blob(head)) and self._upgrade(head, now, quietly=front is not None):
+                return 0
+            if front is not None:
+                self._hand_over(front)
+                return 0
         used = self._reader.skip(rest) if head.body else 0
         if self._plain_to_tls:
             answer = decoy.plain_to_tls(head, now)
@@ -221,14 +250,24 @@ class Stranger:
             self._finish(Answer(b"", keep=False), unread=used < len(data))
         return used
 
+    def _hand_over(self, front: Front) -> None:
+        """The request, and those that follow, are a service's."""
+        pipe = self._pipe
+        assert pipe is not None, "who has sent a request has a pipe"
+        self._leave()
+        peer = Peer(self.host, is_loopback(self.host), self._house.tls is not None)
+        front.arrive(pipe, peer, self.port, bytes(self._head), self)
+
     def _next(self) -> None:
+        self._head.clear()
         self._reader = RequestReader()
         self._discarding = False
         self.idle = True
         self._at(self._loop.time() + self._house.timing.keepalive)
 
-    def _upgrade(self, head: Head, now: float) -> bool:
-        """Lets the peer in when it asks for a link and proves a token."""
+    def _upgrade(self, head: Head, now: float, *, quietly: bool) -> bool:
+        """Lets the peer in when it asks for a link and proves a token. `quietly`: a refusal is nothing to speak of,
+        the request may be for a service."""
         protocol = (head.first(b"upgrade") or b"").lower()
         asks = any(b"upgrade" in value.lower() for value in head.headers.get(b"connection", ()))
         if protocol not in (b"websocket", b"hushgate") or not asks or self._pipe is None:
@@ -237,7 +276,8 @@ class Stranger:
         fits = head.method == b"GET" and head.version >= 1001 and not head.body and (not websocket or _keyed(head))
         admission = self._house.gate(_blob(head)) if fits else "not a valid upgrade request"
         if isinstance(admission, str):
-            self._house.refused(self, head, admission)
+            if not quietly:
+                self._house.refused(self, head, admission)
             return False
         accept = accept_key(head.first(b"sec-websocket-key") or b"") if websocket else b""
         pipe = self._pipe

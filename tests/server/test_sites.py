@@ -1,0 +1,69 @@
+"""Which HTTP service a request at the door is for, and the names that a service goes by."""
+
+import pytest
+
+from hushgate.config.model import Address, Http, Secret, ServerConfig, ServerService
+from hushgate.edge.judge import Exchange
+from hushgate.edge.parser import read_request
+from hushgate.edge.profile import Allow
+from hushgate.edge.rewrite import Peer
+from hushgate.server.sites import Sites, build_site
+
+SITES = Sites(
+    [
+        ("", "/x", "any /x"),
+        ("a.org", "", "a.org"),
+        ("a.org", "/x", "a.org/x"),
+        ("a.org", "/x/y", "a.org/x/y"),
+        ("b.org", "/x", "b.org/x"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "front"),
+    [
+        (b"a.org", b"/", "a.org"),
+        (b"a.org", b"/x", "a.org/x"),
+        (b"a.org", b"/x?q", "a.org/x"),
+        (b"a.org", b"/x/z", "a.org/x"),
+        (b"a.org", b"/x/y/z", "a.org/x/y"),
+        (b"a.org", b"/xy", "a.org"),
+        (b"b.org", b"/x", "b.org/x"),
+        (b"b.org", b"/y", None),
+        (b"c.org", b"/x/", "any /x"),
+        (b"c.org", b"/X", None),
+        (b"", b"/x", "any /x"),
+        (b"a.org.evil", b"/", None),
+    ],
+)
+def test_places(name: bytes, target: bytes, front: str | None) -> None:
+    assert SITES.find(name, target) == front
+
+
+def test_without_places_there_is_nothing_to_ask() -> None:
+    assert SITES and not Sites()
+
+
+@pytest.mark.parametrize(
+    ("bind", "hostnames", "names", "host", "passes"),
+    [
+        ("0.0.0.0", (), (), b"anything.org", True),
+        ("127.0.0.1", (), (), b"anything.org", False),
+        ("127.0.0.1", (), (), b"localhost:11434", True),
+        ("127.0.0.1", (), (), b"127.0.0.1:11434", True),
+        ("0.0.0.0", ("a.org",), (), b"a.org", True),
+        ("0.0.0.0", ("a.org",), (), b"b.org", False),
+        ("0.0.0.0", ("a.org",), ("b.org",), b"b.org", True),
+        ("0.0.0.0", ("a.org",), (), b"203.0.113.7", True),
+        (None, (), (), b"anything.org", True),
+    ],
+)
+def test_names(bind: str | None, hostnames: tuple[str, ...], names: tuple[str, ...], host: bytes, passes: bool) -> None:
+    http = Http(hostnames, "/p")
+    address = Address(bind, 1) if bind else None
+    service = ServerService("s", (Secret("t"),), bind=address, http=http)
+    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}, names=names))
+    request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    assert isinstance(site.judge.judge(Exchange(request, Peer("192.0.2.1"), 0.0)), Allow) == passes
+    assert (site.service, site.prefix, site.timing.head) == ("s", b"/p", 60.0)
