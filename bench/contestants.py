@@ -6,7 +6,7 @@ everything else. rathole's client speaks `websocket` in both; its TLS is OpenSSL
 
 import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +26,13 @@ _SOURCE = Path(__file__).parent.parent / "src"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A contestant that can be visited. `server` and `client` are None without a tunnel."""
+    """A contestant that can be visited. `server` and `client` are None without a tunnel; `laptop` is the command that
+    joins its standard input and output to the HTTP service, where the product has one."""
 
     ports: Ports
     server: Program | None = None
     client: Program | None = None
+    laptop: Sequence[str] = ()
 
     def cpu_seconds(self) -> float:
         """What both ends of the tunnel have used so far."""
@@ -39,12 +41,15 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to start one tunnel: two command lines (the file's name is appended) and two files."""
+    """How to start one tunnel: command lines (the file's name is appended) and their files; a laptop has one or
+    none."""
 
     server: list[str]
     client: list[str]
     server_file: str
     client_file: str
+    laptop: list[str] = field(default_factory=list)
+    laptop_file: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -57,11 +62,14 @@ def tunnel(name: str, home: Ports, files: CertificateFiles, directory: Path) -> 
     recipe = make("wss" if scheme == "wss" else "ws", door, public, home, files)
     programs: list[Program] = []
 
-    def start(role: str, argv: list[str], text: str) -> Program:
+    def file(role: str, text: str) -> str:
         config = directory / f"{name}-{role}.toml"
         config.touch(mode=0o600)
         config.write_text(text)
-        programs.append(program := Program(f"{name}-{role}", [*argv, str(config)], directory, recipe.environ))
+        return str(config)
+
+    def start(role: str, argv: list[str], text: str) -> Program:
+        programs.append(program := Program(f"{name}-{role}", [*argv, file(role, text)], directory, recipe.environ))
         return program
 
     try:
@@ -69,7 +77,9 @@ def tunnel(name: str, home: Ports, files: CertificateFiles, directory: Path) -> 
         server.wait_until(lambda: listening(door))
         client = start("client", recipe.client, recipe.client_file)
         client.wait_until(lambda: listening(public.http) and listening(public.iperf) and answers(public.http))
-        yield Running(public, server, client)
+        environ = [f"{name}={value}" for name, value in recipe.environ.items()]
+        laptop = ["env", *environ, *recipe.laptop, file("laptop", recipe.laptop_file)] if recipe.laptop else []
+        yield Running(public, server, client, laptop)
     finally:
         for program in reversed(programs):
             program.stop()
@@ -79,17 +89,23 @@ def _hushgate(scheme: Scheme, door: int, public: Ports, home: Ports, files: Cert
     server = f'[server]\nbind_addr = "127.0.0.1:{door}"\n'
     if scheme == "wss":
         server += f'tls = true\ncertificate = {{ cert = "{files.cert}", key = "{files.key}" }}\n'
-        client = f'[client]\nremote_addr = "wss://localhost:{door}/"\ntrusted_root = "{files.root}"\n'
+        remote = f'remote_addr = "wss://localhost:{door}/"\ntrusted_root = "{files.root}"\n'
     else:
         server += '[server.transport]\ntype = "websocket"\n[server.transport.websocket]\ntls = false\n'
-        client = f'[client]\nremote_addr = "ws://127.0.0.1:{door}/"\n'
+        remote = f'remote_addr = "ws://127.0.0.1:{door}/"\n'
     server_services, client_services = _services(public, home)
+    key = secrets.token_hex(32)
+    server_services = server_services.replace(
+        "[server.services.http]\n", f'[server.services.http]\naccess_key = "{key}"\n'
+    )
     command = [sys.executable, "-m", "hushgate"]
     return Recipe(
         server=[*command, "server"],
         client=[*command, "client"],
         server_file=server + server_services,
-        client_file=client + client_services,
+        client_file=f"[client]\n{remote}{client_services}",
+        laptop=[*command, "connect", "http", "--stdio", "--file"],
+        laptop_file=f'[access]\n{remote}[access.services.http]\nkey = "{key}"\n',
         environ={"PYTHONPATH": str(_SOURCE)},
     )
 

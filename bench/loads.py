@@ -11,10 +11,11 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 from bench.contestants import Running
 from bench.programs import BenchError, find
-from bench.visitors import idle_visitors
+from bench.visitors import REQUEST, idle_visitors
 
 IDLE_VISITORS = 1000
 
@@ -23,6 +24,7 @@ Figures = Mapping[str, float]
 
 _SETTLE = 1.0  # seconds until memory is read, so that what a start or a crowd left behind has been freed
 _OVERTIME = 20.0  # seconds a load may take beyond what it was told
+_STARTS = 9
 _MAY_FAIL = 0.01  # of a load's requests; beyond it the figure means nothing
 
 
@@ -104,6 +106,25 @@ def _memory(contestant: Running, _seconds: int) -> Figures:
     }
 
 
+def _start(contestant: Running, _seconds: int) -> Figures:
+    """Milliseconds from the start of a laptop's process to the service's first byte on its standard output."""
+    if not contestant.laptop:
+        return {}
+    taken = []
+    for _ in range(_STARTS):
+        began = time.perf_counter()
+        with subprocess.Popen(contestant.laptop, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as laptop:
+            assert laptop.stdin and laptop.stdout
+            laptop.stdin.write(REQUEST)
+            laptop.stdin.flush()
+            first = laptop.stdout.read(1)
+            taken.append(time.perf_counter() - began)
+            laptop.stdin.close()
+        if not first:
+            raise BenchError("the laptop's side ended without a byte")
+    return {"start": median(taken) * 1000}
+
+
 def _output(argv: list[str], seconds: int) -> str:
     try:
         result = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + _OVERTIME)
@@ -120,5 +141,6 @@ LOADS = (
     Load("keepalive64", _requests("keepalive64", 64)),
     Load("keepalive1", _requests("keepalive1", 1)),
     Load("connections", _requests("connections", 64, "-H", "Connection: close")),
+    Load("start", _start),
     Load("memory", _memory, fresh=True, tunnels_only=True),
 )

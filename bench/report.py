@@ -31,6 +31,7 @@ ROWS = (
     Row("keepalive64", "requests/s, 64 keep-alive", "more", 0, {"ws": 1.0, "wss": 1.0}),
     Row("keepalive1", "requests/s, 1 connection", "more"),
     Row("connections", "new connections/s", "more", 0, {"ws": 1.0, "wss": 3.0}),
+    Row("start", "ms from connect --stdio to a byte", "less", 0, limit=250),
     Row("cpu-up", "CPU s per GB up, both ends", "less", 2),
     Row("cpu-down", "CPU s per GB down, both ends", "less", 2),
     Row("server-idle", "server MB, idle", "less", 1, limit=40),

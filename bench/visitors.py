@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 from bench.programs import BenchError
 
-_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 _BODY = b"\r\n\r\nok\n"
 _PATIENCE = 5.0  # seconds for one answer
 
@@ -35,7 +35,7 @@ def idle_visitors(port: int, count: int) -> Iterator[None]:
 def _visit(port: int) -> socket.socket:
     visitor = socket.create_connection(("127.0.0.1", port), _PATIENCE)
     try:
-        visitor.sendall(_REQUEST)
+        visitor.sendall(REQUEST)
         answer = b""
         while not answer.endswith(_BODY):
             if not (data := visitor.recv(4096)):

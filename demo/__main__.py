@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
+from demo.laptop import reach_ssh
 from demo.screen import Failed, good, paint, title
 from demo.services import Download, find_services, serve
 from demo.transfer import download
@@ -20,6 +21,7 @@ NEXT = """\
   At home      the same tokens in client.toml, then:  hushgate client client.toml --probe
                                                       hushgate client client.toml
   Anywhere     ssh -p 2222 you@your-domain.com        (bind_addr = "0.0.0.0:2222" lets everybody in)
+  On a laptop  ssh -o ProxyCommand="hushgate connect ssh --stdio" you@home      (README: From a laptop)
   To check     hushgate check server.toml client.toml"""
 
 
@@ -42,6 +44,8 @@ def show(tunnel: Tunnel) -> None:
     good(ask_door(tunnel.door, tunnel.directory / "cert.pem"))
     title("A fourth service is added to both files while they run; its transfer loses the WebSocket twice")
     download(tunnel.add_service("transfer", serve(Download)), tunnel.network)
+    title("A fifth one has no public port; a laptop comes to the same door, as ssh's ProxyCommand does")
+    reach_ssh(tunnel.add_private_service("private", services["ssh"][0]))
     title("What to do next")
     print(NEXT)
 

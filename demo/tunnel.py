@@ -1,10 +1,12 @@
 """Server and client, the real programs, and the network between them."""
 
+import contextlib
 import secrets
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from demo.certificate import make_certificate
@@ -43,12 +45,26 @@ class Tunnel:
     def add_service(self, name: str, local: int) -> int:
         """Adds a service to both files while both programs run; returns its public port once it listens."""
         public, token = _free_port(), secrets.token_urlsafe(32)
-        for file, key, port in (("server.toml", "bind_addr", public), ("client.toml", "local_addr", local)):
-            path = self.directory / file
-            section = f'\n[{path.stem}.services.{name}]\ntoken = "{token}"\n{key} = "127.0.0.1:{port}"\n'
-            write_private(path, path.read_text() + section)
+        self._add(name, token, f'bind_addr = "127.0.0.1:{public}"', local)
         self._await_port("server", public)
         return public
+
+    def add_private_service(self, name: str, local: int) -> Path:
+        """The same without a public port; returns the file with which a laptop reaches it."""
+        token, key = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        self._add(name, token, f'access_key = "{key}"', local)
+        file = self.directory / "access.toml"
+        remote = f'remote_addr = "wss://localhost:{self.door}/"\ntrusted_root = "cert.pem"\n'
+        write_private(file, f'[access]\n{remote}[access.services.{name}]\nkey = "{key}"\n')
+        log = self.directory / "server.log"
+        self._await(lambda: f"changed={name}" in log.read_text(), "the server did not read its changed file")
+        return file
+
+    def _add(self, name: str, token: str, at_server: str, local: int) -> None:
+        for file, line in (("client.toml", f'local_addr = "127.0.0.1:{local}"'), ("server.toml", at_server)):
+            path = self.directory / file
+            section = f'\n[{path.stem}.services.{name}]\ntoken = "{token}"\n{line}\n'
+            write_private(path, path.read_text() + section)
 
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text()}" for path in sorted(self.directory.glob("*.log")))
@@ -72,16 +88,21 @@ class Tunnel:
         self.processes.append((what, process))
 
     def _await_port(self, what: str, port: int) -> None:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
+        def listens() -> bool:
+            with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", port), 1).close()
-                return
-            except OSError:
-                ended = [name for name, process in self.processes if process.poll() is not None]
-                if ended or time.monotonic() > deadline:
-                    raise Failed(f"the {what} does not listen on port {port}") from None
-                time.sleep(0.02)
+                return True
+            return False
+
+        self._await(listens, f"the {what} does not listen on port {port}")
+
+    def _await(self, true: Callable[[], bool], failure: str) -> None:
+        deadline = time.monotonic() + 20
+        while not true():
+            ended = [name for name, process in self.processes if process.poll() is not None]
+            if ended or time.monotonic() > deadline:
+                raise Failed(failure)
+            time.sleep(0.02)
 
 
 def _free_port() -> int:

@@ -67,7 +67,8 @@ def commands(text: str) -> Iterator[list[str]]:
     lines += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     for line in lines:
         for match in re.finditer(r"(?:^|\$\()(hushgate [^)]*)", line.split("#")[0].strip()):
-            yield shlex.split(match[1].split(" < ")[0].replace("[", "").replace("]", ""))[1:]
+            command = re.split(r" (?:<|>>) ", match[1])[0]
+            yield shlex.split(command.replace("[", "").replace("]", ""))[1:]
 
 
 def parses(group: click.Group, arguments: list[str]) -> bool:
@@ -107,15 +108,16 @@ def test_an_unknown_command_would_be_noticed() -> None:
 
 def test_the_files_of_the_readme_are_good(tmp_path: Path) -> None:
     """With a domain, tokens and a certificate filled in, as the text says."""
-    server, client, without_nginx = TOML.findall((ROOT / "README.md").read_text())
+    server, client, without_nginx, private, laptop = TOML.findall((ROOT / "README.md").read_text())
     services = server[server.index("[server.services") :]
+    private = server[: server.index("[server.services")] + private
     for name in ("fullchain.pem", "privkey.pem"):
         (tmp_path / name).write_text("")
-    for number, text in enumerate((server, client, without_nginx + services)):
+    for number, text in enumerate((server, client, without_nginx + services, private, laptop)):
         text = text.replace("/etc/letsencrypt/live/your-domain.com/", "").replace("your-domain.com", "example.org")
-        for which in ("first", "second", "third"):
-            assert without_nginx in text or f"the {which} token" in text
-            text = text.replace(f"the {which} token", f"{which} " * 8 + which)
+        for which in ("first token", "second token", "third token", "laptop's key"):
+            text = text.replace(f"the {which}", f"{which} " * 8 + which)
+        assert '= "the ' not in text
         file = tmp_path / f"{number}.toml"
         file.write_text(text)
         file.chmod(0o600)
@@ -130,7 +132,7 @@ def test_the_readmes_files_are_the_articles() -> None:
         lines = [re.sub(r'^token = ".*"', "token", line.split("#")[0].strip()) for line in text.splitlines()]
         return [line for line in lines if line]
 
-    server, client, _ = TOML.findall((ROOT / "README.md").read_text())
+    server, client, *_ = TOML.findall((ROOT / "README.md").read_text())
     article = ROOT / "tests" / "e2e" / "article"
     assert content(server) == content((article / "server.toml").read_text())
     assert content(client) == content((article / "client.toml").read_text())

@@ -11,6 +11,7 @@ NO_TEST = {
     "__main__.py": "three lines; tests/cli/test_main.py runs `python -m hushgate`",
     "cli/access.py": "one of the commands that tests/cli/test_programs.py runs alike",
     "cli/client.py": "one of the commands that tests/cli/test_programs.py runs alike",
+    "cli/config.py": "a group of commands, each with a test of its own",
     "cli/file.py": "one of the commands that tests/cli/test_programs.py runs alike",
     "cli/server.py": "one of the commands that tests/cli/test_programs.py runs alike",
     "cli/options.py": "declarations; tests/cli/test_main.py sees each command's help and refusals",

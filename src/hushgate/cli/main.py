@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hushgate import __version__
-from hushgate.cli import access, check, client, completion, connect, file, server, token
+from hushgate.cli import access, check, client, completion, config, connect, file, server, token
 from hushgate.errors import SystemFault, UserError
 
 HELP = """\
@@ -52,6 +52,7 @@ COMMANDS: tuple[click.Command, ...] = (
     access.command,
     connect.command,
     check.command,
+    config.command,
     token.command,
     completion.command,
     file.command,

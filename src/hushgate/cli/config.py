@@ -1,0 +1,13 @@
+"""`hushgate config …`: prints what other programs need in their own configuration."""
+
+import click
+
+from hushgate.cli import config_ssh
+
+
+@click.group("config")
+def command() -> None:
+    """Print configuration for other programs."""
+
+
+command.add_command(config_ssh.command)
