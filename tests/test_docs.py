@@ -21,8 +21,6 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
 PATH = re.compile(r"(?<![\w/.-])((?:src|tests|scripts|docs|bench|\.ci)/[\w./-]*[\w/])")
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-NOT_YET = {"access"}
-"""Commands that pages name in order to say that this version does not have them."""
 TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
 
@@ -89,7 +87,7 @@ def parses(group: click.Group, arguments: list[str]) -> bool:
 @each_page
 def test_commands_are_known(page: Path) -> None:
     for arguments in commands(page.read_text()):
-        if arguments[0] not in (*NOT_YET, "FILE"):
+        if arguments[0] != "FILE":
             assert parses(cli, arguments), arguments
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import CLIENT, SERVER, Run
+from .conftest import ACCESS, CLIENT, SERVER, Run
 
 Write = Callable[[str, str], Path]
 
@@ -13,6 +13,14 @@ def test_a_good_file(run: Run, write: Write) -> None:
     outcome = run("check", path)
     assert outcome.code == 0
     assert outcome.out == f"{path}: good: server on 127.0.0.1:0 without TLS for ssh; client of wss://h:443/ for ssh\n"
+
+
+def test_a_laptops_file(run: Run, write: Write) -> None:
+    path = write("access.toml", ACCESS)
+    outcome = run("check", path)
+    hint, good = outcome.out.splitlines()
+    assert (outcome.code, hint.startswith("hint: ")) == (0, True)
+    assert good == f"{path}: good: access through wss://tunnel.example.org:443/ to ssh, ollama"
 
 
 def test_every_problem_warning_and_hint_at_once(run: Run, write: Write) -> None:

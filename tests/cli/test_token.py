@@ -22,6 +22,11 @@ def test_verifier_is_that_of_the_client_role(run: Run) -> None:
     assert (outcome.code, outcome.err) == (0, "")
 
 
+def test_verifier_of_an_access_key(run: Run) -> None:
+    outcome = run("token", "verifier", "ssh", "--access", stdin=TOKEN)
+    assert outcome.out == derive_keys(TOKEN, "ssh", Role.ACCESS).verifier().text() + "\n"
+
+
 def test_a_weak_token_is_warned_about(run: Run) -> None:
     outcome = run("token", "verifier", "ssh", stdin="short")
     assert outcome.code == 0

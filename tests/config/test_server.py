@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hushgate.config.model import Address, Certificate, Limits, ServerConfig, Tcp, Timing
+from hushgate.protocol.keys import Role, derive_keys
 
 from .conftest import Read
 
@@ -158,3 +159,42 @@ def test_hints_and_warnings(read: Read) -> None:
     assert 'reachable on the VPS only; "0.0.0.0:2222" lets everybody in' in loaded.hints[1]
     loaded, problems = read(server("", f'[server.services.ssh]\ntoken = "{TOKEN}"\n'))
     assert not problems and "has neither bind_addr nor access_key" in loaded.warnings[0]
+
+
+KEY = "fedcba9876543210" * 4
+
+
+def test_access_keys(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"{KEY}3\n{KEY}4\n")
+    (tmp_path / "keys").chmod(0o600)
+    verifier = derive_keys(KEY, "ssh", Role.ACCESS).verifier().text()
+    config = good(
+        read,
+        server(
+            "",
+            f'[server.services.ssh]\ntoken = "{TOKEN}"\naccess_key = "{KEY}1"\naccess_keys = ["{KEY}2", "{KEY}1"]\n'
+            f'access_key_file = "keys"\naccess_verifier = "{verifier}"\n',
+        ),
+    )
+    service = config.services["ssh"]
+    assert [key.reveal() for key in service.access_keys] == [f"{KEY}{number}" for number in (1, 2, 3, 4)]
+    assert (service.access_verifiers, service.bind) == ((verifier,), None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (f'access_key = "{TOKEN}"', "access_key: is also a token, so a laptop could play home"),
+        ('access_key = ""', "access_key: is empty"),
+        ('access_verifier = "hgv1.x"', "access_verifier: is no verifier; `hushgate token verifier SERVICE --access`"),
+    ],
+)
+def test_access_keys_that_are_wrong(read: Read, lines: str, problem: str) -> None:
+    _, problems = read(server("", f"{SERVICE}{lines}\n"))
+    assert len(problems) == 1 and f"server.services.ssh.{problem}" in problems[0]
+
+
+def test_an_access_key_is_no_token_of_another_service_either(read: Read) -> None:
+    other = f'[server.services.other]\ntoken = "{KEY}"\naccess_key = "{TOKEN}"\n'
+    _, problems = read(server("", SERVICE + other))
+    assert len(problems) == 1 and "server.services.other.access_key: is also a token" in problems[0]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,10 +15,12 @@ from tests.e2e import article, certificates, traffic
 from tests.e2e.access import Laptop
 from tests.e2e.hushgate import ENVIRON, Tunnel, established
 from tests.e2e.nginx import Nginx
+from tests.e2e.profile import sized
 from tests.e2e.programs import Address, Program, Programs, free_port, need, run, until
+from tests.e2e.relay import Relay
 from tests.e2e.sshd import Sshd
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(sized(120, 600))]
 
 DOMAIN = "localhost"
 Front = Callable[[Programs, dict[str, Address]], Tunnel]
@@ -201,3 +204,23 @@ def test_it_starts_within_its_budget(programs: Programs, sshd: Sshd) -> None:
             used.append((int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK"))
             process.stdin.close()
     assert min(used) <= 0.25
+
+
+def test_much_goes_both_ways_over_standard_input_and_output(programs: Programs, swap_service: Address) -> None:
+    """Both of them one socket, as inetd would give it, and the laptop's link cut in between."""
+    size = sized(64, 1024) * 1024 * 1024
+    tunnel = Tunnel(programs, {"swap": swap_service}).start()
+    tunnel.client.wait_log("connected")
+    with Relay(("127.0.0.1", tunnel.door)) as line:
+        laptop = Laptop(tunnel, ["swap"], remote=f"ws://127.0.0.1:{line.port}/")
+        line.cut_after(iter([size // 2] * 3))
+
+        def connect(visitor: socket.socket) -> None:
+            argv = laptop.connect("swap", "--stdio")
+            subprocess.run(
+                argv, stdin=visitor.fileno(), stdout=visitor.fileno(), env={**os.environ, **ENVIRON}, check=True
+            )
+
+        with traffic.serving(connect) as address:
+            traffic.exchange(address, size)
+        assert line.cut_count == 3

@@ -68,6 +68,7 @@ class Host:
 
     def __init__(self, tls: TlsServer | None = None, **limits: int) -> None:
         self.links: list[Reader] = []
+        self.visitors: list[str] = []
         self.asked = 0
         self._guard = ProofGuard(started_ms=0)
         self._keyring = Keyring({"ssh": [KEYS.verifier()]})
@@ -89,6 +90,7 @@ class Host:
 
     def _admit(self, pipe: Pipe, admission: Admission, visitor: str) -> None:
         assert admission.verifiers[0].service == "ssh"
+        self.visitors.append(visitor)
         link = Reader(pipe)
         self.links.append(link)
         pipe.switch(link)
@@ -130,6 +132,22 @@ def test_a_proof_opens_a_bare_link_with_the_early_bytes(tmp_path: Path, secure: 
 
     run(host.run(visit))
     assert [link.data for link in host.links] == [b"early ping"]
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+def test_who_comes_is_whom_our_own_proxy_names(monkeypatch: pytest.MonkeyPatch, proxied: bool) -> None:
+    monkeypatch.setattr("hushgate.server.stranger.is_loopback", lambda _host: proxied)
+    host, own = Host(), []
+
+    def visit(port: int) -> None:
+        for named in (b"X-Real-IP: 192.0.2.7", b"X-Forwarded-For: 192.0.2.8, 192.0.2.9", b"X-Real-IP: nobody"):
+            with connect(port, None) as sock:
+                own.append("{} {}".format(*sock.getsockname()))
+                sock.sendall(request(b"GET / HTTP/1.1", *BARE, proof(), named))
+                until(sock, b"Upgrade: hushgate\r\n\r\n")
+
+    run(host.run(visit))
+    assert host.visitors == (["192.0.2.7 0", "192.0.2.9 0", own[2]] if proxied else own)
 
 
 @pytest.mark.parametrize("secure", [False, True])

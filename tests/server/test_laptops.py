@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from hushgate.config.model import Limits
+from hushgate.config.model import Limits, Secret
+from hushgate.guard.proofs import ProofGuard, Refusal
 from hushgate.link.lobby import Lobby
 from hushgate.protocol.frames import Code, Kind, Open
 from hushgate.protocol.hello import Attach, Resume, Status
 from hushgate.protocol.keys import Role, derive_keys
 from hushgate.protocol.limits import GRACE, HOPS_MAX
 from hushgate.protocol.stream import Stream
+from hushgate.protocol.upgrade import build_upgrade
 from hushgate.server.app import build_keyring
 from hushgate.server.laptops import Laptops
 from hushgate.server.registry import Registry
@@ -23,7 +25,7 @@ from tests.aio import run
 from tests.link.joined import Voice
 from tests.server.home import Home
 from tests.server.laptop import PlayedLaptop
-from tests.tunnel import QUICK, server_config, token, until
+from tests.tunnel import QUICK, access_key, server_config, token, until
 
 SERVICES = ("echo", "other")
 
@@ -158,6 +160,27 @@ def test_each_role_proves_its_own_secrets_only() -> None:
             await until(lambda: near.was_reset is not None, "the refusal")
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("secret", "role"), [(access_key("echo"), Role.CLIENT), (token("echo"), Role.ACCESS)], ids=["key", "token"]
+)
+def test_a_secret_of_the_other_role_does_not_even_open_the_door(secret: Secret, role: Role) -> None:
+    keyring = build_keyring(server_config({"echo": 0}).services.values())
+    blob = build_upgrade([derive_keys(secret.reveal(), "echo", role)], "", 1_000_000, bytes(16))
+    guard = ProofGuard(0)
+    assert guard.check(blob, keyring, 1_000_000) is None
+    assert guard.last_refusal is Refusal.UNKNOWN
+
+
+def test_a_blob_whose_role_was_changed_on_the_way_opens_nothing() -> None:
+    keyring = build_keyring(server_config({"echo": 0}).services.values())
+    keys = derive_keys(access_key("echo").reveal(), "echo", Role.ACCESS)
+    blob = bytearray(build_upgrade([keys], "", 1_000_000, bytes(16)))
+    assert blob[1] == Role.ACCESS
+    assert ProofGuard(0).check(bytes(blob), keyring, 1_000_000) is not None
+    blob[1] = Role.CLIENT
+    assert ProofGuard(0).check(bytes(blob), keyring, 1_000_000) is None
 
 
 def test_a_service_that_is_proved_later_is_opened_then() -> None:

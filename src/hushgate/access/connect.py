@@ -8,7 +8,7 @@ from typing import Final
 from hushgate.access.keys import derive
 from hushgate.access.stdio import Stdio
 from hushgate.config.model import AccessConfig
-from hushgate.errors import AuthError, UnreachableError, UserError
+from hushgate.errors import AuthError, LocalProtocolError, UnreachableError, UserError
 from hushgate.log import logger
 from hushgate.ops.program import run as run_program
 from hushgate.protocol.frames import Code, Open
@@ -45,7 +45,7 @@ class Connection:
                 loop.add_signal_handler(number, self._stopped)
         try:
             await self._uplink.start_now()
-            Stdio(self._uplink.open(Open(self._service)), self._over).start()
+            Stdio(self._open(), self._over).start()
             end = await self._end
             if end and end[0] is Code.DONE:
                 delivered = asyncio.Event()
@@ -56,6 +56,12 @@ class Connection:
         if end and end[0] is not Code.DONE:
             raise explained(self._service, *end)
         return 0
+
+    def _open(self) -> Stream:
+        try:
+            return self._uplink.open(Open(self._service))
+        except LocalProtocolError:
+            raise UnreachableError(f"{self._service}: the server has ended the session at once") from None
 
     def _over(self, code: Code, text: str) -> None:
         if not self._end.done():
