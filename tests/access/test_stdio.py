@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hushgate.access.stdio import Stdio
+from hushgate.link.link import finish_all
 from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.stream import Stream
 from hushgate.transports.memory import memory_pair
@@ -53,9 +54,7 @@ async def joined(source: int, sink: int) -> AsyncIterator[Ends]:
         yield ends
     finally:
         near.mux.close(Code.DONE)
-        await asyncio.sleep(0.01)
-        for side in (near, far):
-            side.link.finish()
+        await finish_all([near.link])
         for descriptor in {source, sink}:
             os.close(descriptor)
 

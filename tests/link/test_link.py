@@ -44,7 +44,7 @@ def test_the_last_word_arrives_before_the_end() -> None:
     async def main() -> None:
         async with joined() as made:
             made.near.mux.close(Code.SHUTDOWN, "good night", 500, 1000)
-            made.near.link.finish()
+            await finish_all([made.near.link])
             await until(lambda: made.far.reasons, "the end")
             (away,) = made.far.away
             assert (away.mode, away.code, away.text, away.after) == (Mode.CLOSE, Code.SHUTDOWN, "good night", 500)
@@ -63,10 +63,9 @@ def test_the_last_word_leaves_behind_a_full_pipe() -> None:
             made.pipes[0].write([[frames.pong(0, 0.0)] for _ in range(10_000)])
             assert made.pipes[0].full
             made.near.mux.close(Code.SHUTDOWN)
-            made.near.link.finish()
             path.stalled = False
             made.pipes[0].wake()
-            await until(lambda: made.far.reasons, "the end")
+            await finish_all([made.near.link])
             assert made.far.away
 
     run(main())
@@ -79,23 +78,6 @@ def test_a_program_that_ends_waits_for_its_last_bytes_to_arrive() -> None:
             made.near.mux.close(Code.SHUTDOWN)
             await finish_all([made.near.link])
             assert made.far.away
-
-    run(main())
-
-
-@pytest.mark.parametrize("over", [False, True], ids=["silent", "broken before"])
-def test_a_program_that_ends_does_not_wait_for_a_link_that_is_dead(over: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hushgate.link.link.END_WAIT", 10.0 if over else 0.05)
-
-    async def main() -> None:
-        async with joined() as made:
-            made.pipes[0].path.stalled = True
-            if over:
-                made.pipes[0].abort("cut")
-                await until(lambda: made.near.reasons, "the cut")
-            made.near.mux.close(Code.SHUTDOWN)
-            await asyncio.wait_for(finish_all([made.near.link]), 5)
-            assert not made.far.away
 
     run(main())
 

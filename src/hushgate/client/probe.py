@@ -36,8 +36,7 @@ async def _probe(config: ClientConfig) -> int:
     _resolve(remote.host, remote.port)
     keys = derive(config)
     connected = await connect(config, tls_context(config), keys, os.urandom(16), Clock(), None)
-    connected.pipe.write([[_GOODBYE]])
-    connected.pipe.close()
+    await connected.leave(_GOODBYE)
     print(f"ok    {remote} knows us; the tunnel stands")
     failed = [name for name, status in connected.welcome.services.items() if status is not Status.OK]
     for name, status in connected.welcome.services.items():

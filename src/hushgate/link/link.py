@@ -9,14 +9,13 @@ Reading never waits: not for a slow stream (credit bounds its backlog) and not f
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
 
 from hushgate.protocol.frames import Code
-from hushgate.protocol.limits import END_WAIT
 from hushgate.protocol.mux import Mux
 from hushgate.transports.base import Message, Pipe
+from hushgate.transports.closing import close_all
 
 _BATCH = 4
 """Messages for one write: 256 KiB fill the pipe's buffer and leave the loop to others."""
@@ -32,8 +31,6 @@ class Link:
 
     def __init__(self, pipe: Pipe, mux: Mux, ended: Callable[["Link", str], None]) -> None:
         self.pipe = pipe
-        self.over = asyncio.Event()
-        """Set when the pipe has ended at both ends, or broke."""
         self._mux: Mux | None = mux
         self._outbox = mux.outbox
         self._ended = ended
@@ -71,14 +68,13 @@ class Link:
             self.pipe.abort(reason)
 
     def finish(self) -> None:
-        """After `Mux.close`: writes the GOAWAY, to a full pipe as well, and closes the pipe in order behind it. `ended`
-        is not called."""
+        """After `Mux.close`: writes the GOAWAY, to a full pipe as well, and lets go of the pipe, which is to be closed
+        behind it. `ended` is not called."""
         mux = self._mux
         if mux:
             while (message := mux.pull(time.monotonic())) is not None:
                 self.pipe.write([message])
             self._release()
-            self.pipe.close()
 
     # The pipe's side.
 
@@ -102,7 +98,6 @@ class Link:
             self._flush()
 
     def ended(self, error: str | None) -> None:
-        self.over.set()
         self._end(error or "the peer closed the connection")
 
     # The mux's side.
@@ -204,15 +199,11 @@ class Link:
 
 
 async def finish_all(links: Iterable[Link]) -> None:
-    """Finishes links whose muxes are closed, and waits until what they wrote has arrived, END_WAIT at most: the peer
-    closes its end when it has read ours. A program that left sooner would take its write buffers with it."""
+    """Finishes links whose muxes are closed, and closes their pipes (transports.closing)."""
     finishing = list(links)
     for link in finishing:
         link.finish()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(END_WAIT):
-            for link in finishing:
-                await link.over.wait()
+    await close_all(link.pipe for link in finishing)
 
 
 def _nothing() -> None:

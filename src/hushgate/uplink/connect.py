@@ -19,6 +19,7 @@ from hushgate.protocol.limits import HANDSHAKE_WAIT
 from hushgate.protocol.take import take_frame
 from hushgate.protocol.upgrade import clock_offset
 from hushgate.transports.base import Pipe
+from hushgate.transports.closing import close_all
 from hushgate.uplink.dial import Decoyed, dial
 from hushgate.uplink.words import SECRET
 
@@ -42,6 +43,11 @@ class Connected:
     pipe: Pipe
     dialler: Dialler
     welcome: Welcome
+
+    async def leave(self, last: bytes) -> None:
+        """Says `last`, a frame, and closes the pipe behind it (transports.closing)."""
+        self.pipe.write([[last]])
+        await close_all([self.pipe])
 
 
 async def connect(
