@@ -60,7 +60,8 @@ class Port:
         try:
             stream = route.open(Open(self.service, visitor=visitor))
         except LocalProtocolError as error:
-            _log.warning("visitor refused", service=self.service, visitor=visitor, reason=error)
+            # As text: an error that is kept keeps its frames, and with them views of the pipe's buffer.
+            _log.warning("visitor refused", service=self.service, visitor=visitor, reason=str(error))
             _refuse(sock)
             return
         self.visitors += 1

@@ -94,7 +94,8 @@ class _Visitor:
         try:
             far = route.open(what._replace(visitor=self._name, hop=what.hop + 1, ingress=""))
         except LocalProtocolError as error:
-            _log.warning("visitor refused", service=what.service, visitor=self._name, reason=error)
+            # As text: an error that is kept keeps its frames, and with them views of the pipe's buffer.
+            _log.warning("visitor refused", service=what.service, visitor=self._name, reason=str(error))
             self._stream.reset(Code.LIMIT, "home takes no more streams")
         else:
             join(self._stream, far)
