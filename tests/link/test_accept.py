@@ -50,6 +50,23 @@ def test_both_families_are_served_by_a_wildcard_of_six() -> None:
     run(main())
 
 
+def test_connections_inherit_nodelay() -> None:
+    async def main() -> None:
+        arrived: list[socket.socket] = []
+        acceptor = Acceptor(Address("127.0.0.1", 0), lambda sock, _: arrived.append(sock))
+        for on in (True, False):
+            acceptor.nodelay = on
+            assert acceptor.nodelay is on
+            _, writer = await asyncio.open_connection(*acceptor.address)
+            await until(lambda: arrived, "the connection")
+            with arrived.pop() as sock:
+                assert bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)) is on
+            await leave(writer)
+        acceptor.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [

@@ -12,7 +12,7 @@ def test_a_ping_is_due_after_silence_of_our_own_with_jitter() -> None:
     for random, after in ((0.0, 18.0), (0.5, 20.0), (0.999999, 21.99)):
         liveness = Liveness(100.0, partial(float, random))
         assert not liveness.ping_due(100.0 + after - 0.01) and liveness.ping_due(100.0 + after + 0.02)
-        liveness.sent(110.0)
+        liveness.sent_at = 110.0
         assert not liveness.ping_due(110.0 + after - 0.01)
 
 

@@ -37,8 +37,8 @@ class Heard:
     def draining(self, session: Session) -> None:
         self.words.append("draining")
 
-    def stream_gone(self) -> None:
-        self.words.append("gone")
+    def quiet(self) -> None:
+        self.words.append("quiet")
 
 
 def session(test: Callable[[Session, Heard], None], limits: Limits | None = None) -> None:
@@ -88,7 +88,7 @@ def test_the_keeper_hears_of_streams_that_end_and_the_limit_holds() -> None:
         with pytest.raises(LocalProtocolError):
             made.open(Open("echo"))
         made.mux.end(Code.AWAY, "")
-        assert heard.words == ["gone", "gone"]
+        assert heard.words == ["quiet"]
 
     session(test, Limits(streams=2))
 

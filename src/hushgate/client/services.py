@@ -9,7 +9,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 from hushgate.client.alias import Aliases
 from hushgate.config.model import ClientService
@@ -81,15 +81,12 @@ class Services:
         _log.debug("visitor", service=service.name, visitor=address, alias=alias)
         return alias
 
-    def _hosts(self, host: str) -> list[str]:
+    def _hosts(self, host: str) -> Sequence[str]:
         """The addresses of `host` as far as they are known without asking anybody."""
-        if host == "localhost":
-            return ["127.0.0.1", "::1"]
-        try:
-            return [str(ipaddress.ip_address(host))]
-        except ValueError:
-            until, hosts = self._resolved.get(host, (0.0, []))
-            return hosts if time.monotonic() < until else []
+        if literal := _literal(host):
+            return literal
+        until, hosts = self._resolved.get(host, (0.0, []))
+        return hosts if time.monotonic() < until else []
 
     async def _resolve_and_dial(self, stream: Stream, service: ClientService) -> None:
         host = service.local.host
@@ -113,3 +110,14 @@ class Services:
         if name in self._down:
             self._down.discard(name)
             _log.info("local service is back", service=name)
+
+
+@lru_cache(maxsize=256)
+def _literal(host: str) -> Sequence[str]:
+    """The addresses of a `host` that needs no resolver."""
+    if host == "localhost":
+        return ["127.0.0.1", "::1"]
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        return []

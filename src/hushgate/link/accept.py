@@ -46,6 +46,16 @@ class Acceptor:
         host, port = self._sockets[0].getsockname()[:2]
         return Address(host, port)
 
+    @property
+    def nodelay(self) -> bool:
+        """TCP_NODELAY of the listener, which connections inherit."""
+        return all(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for sock in self._sockets)
+
+    @nodelay.setter
+    def nodelay(self, on: bool) -> None:
+        for sock in self._sockets:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, on)
+
     def close(self) -> None:
         """Stops listening. May be called again."""
         self._deaf()

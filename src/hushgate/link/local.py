@@ -1,7 +1,6 @@
 """Connects a stream to a local service without blocking: the endpoint of a stream until the connection stands."""
 
 import asyncio
-import contextlib
 import errno
 import os
 import socket
@@ -82,8 +81,8 @@ class LocalDial:
                 self._note(error.errno or 0)
                 continue
             result = sock.connect_ex(address)
-            if result in _PENDING and _stands(sock):
-                result = _met_itself(sock)
+            if result in _PENDING and (peer := _peer(sock)):
+                result = _met_itself(sock, peer)
                 if not result:
                     self._connected(sock)
                     return
@@ -99,17 +98,19 @@ class LocalDial:
     def _socket(self, family: socket.AddressFamily) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)
-        with contextlib.suppress(OSError):
+        try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, self._nodelay)
             if self._source and family == socket.AF_INET:
                 sock.bind((self._source, 0))
+        except OSError:
+            pass
         return sock
 
     def _on_writable(self) -> None:
         sock = self._sock
         assert sock is not None
         self._loop.remove_writer(sock.fileno())
-        result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _met_itself(sock)
+        result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or _met_itself(sock, _peer(sock))
         if result:
             self._note(result)
             self._drop()
@@ -153,22 +154,18 @@ class LocalDial:
             self._sock = None
 
 
-def _stands(sock: socket.socket) -> bool:
-    """Whether a connection that was only just asked for is there already, as on loopback it is."""
+def _peer(sock: socket.socket) -> object:
+    """The address of the other end when the connection stands, which on loopback it does as soon as it is asked for."""
     try:
-        sock.getpeername()
+        return sock.getpeername()
     except OSError:
-        return False
-    return True
+        return None
 
 
-def _met_itself(sock: socket.socket) -> int:
+def _met_itself(sock: socket.socket, peer: object) -> int:
     """ECONNREFUSED when `sock` is connected to itself, else 0: nobody listens at an ephemeral port, and the system gave
     it to us (RFC 9293 §3.5, simultaneous open). It would echo, and keep the service from coming back."""
-    try:
-        if sock.getsockname() != sock.getpeername():
-            return 0
-    except OSError:
+    if sock.getsockname() != peer:
         return 0
     reset_on_close(sock)
     return errno.ECONNREFUSED

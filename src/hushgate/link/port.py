@@ -1,7 +1,6 @@
 """A port that accepts the visitors of one service and joins them to streams that lead to it: a public port of the
 server, or a local one of a laptop."""
 
-import contextlib
 import socket
 
 from hushgate.config.model import Address
@@ -34,7 +33,6 @@ class Port:
     ) -> None:
         self.service = service
         self.bind = bind
-        self.nodelay = nodelay
         self.visitors = 0
         """Visitors being served."""
         self.total = 0
@@ -43,16 +41,23 @@ class Port:
         self._join = join
         self._patrol = Patrol()
         self._acceptor = Acceptor(bind, self._arrived)
+        self.nodelay = nodelay
         self.address = self._acceptor.address
+
+    @property
+    def nodelay(self) -> bool:
+        """TCP_NODELAY of the visitors who come from now on."""
+        return self._acceptor.nodelay
+
+    @nodelay.setter
+    def nodelay(self, on: bool) -> None:
+        self._acceptor.nodelay = on
 
     def close(self) -> None:
         """Accepts no more; those who are being served, or wait, stay."""
         self._acceptor.close()
 
     def _arrived(self, sock: socket.socket, peer: Address) -> None:
-        with contextlib.suppress(OSError):
-            if self.nodelay:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lobby.enter(_Visitor(self, sock, f"{peer.host} {peer.port}"), peer.host)
 
     def serve(self, sock: socket.socket, visitor: str, route: Route) -> None:

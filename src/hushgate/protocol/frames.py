@@ -115,7 +115,9 @@ _RESET: Final = Struct("!H")
 _GOAWAY: Final = Struct("!BHII")
 
 _SERVICE, _VISITOR, _KIND, _HOP, _INGRESS, _E2E = 0x81, 0x02, 0x83, 0x84, 0x05, 0x86
+_TAGS = {_SERVICE, _VISITOR, _KIND, _HOP, _INGRESS, _E2E}
 _MANDATORY = 0x80
+_KINDS = {bytes((kind,)): kind for kind in Kind}
 
 
 def frame(type: Type, stream_id: int = 0, payload: bytes = b"", flags: int = 0) -> bytes:
@@ -207,26 +209,29 @@ def take_goaway(payload: memoryview) -> GoAway:
 def take_open(payload: memoryview) -> Open:
     """Raises ProtocolError: `protocol` when malformed, `unsupported` for a mandatory tag or a kind we do not know."""
     values: dict[int, bytes] = {}
-    at = 0
-    while at < len(payload):
-        if at + 2 > len(payload) or at + 2 + payload[at + 1] > len(payload):
+    data, at = bytes(payload), 0
+    while at < len(data):
+        if at + 2 > len(data) or at + 2 + data[at + 1] > len(data):
             raise _malformed("OPEN")
-        tag, length = payload[at], payload[at + 1]
+        tag, begin = data[at], at + 2
         if tag in values:
             raise _malformed("OPEN")
-        values[tag] = bytes(payload[at + 2 : at + 2 + length])
-        at += 2 + length
-    unknown = [tag for tag in values if tag & _MANDATORY and tag not in (_SERVICE, _KIND, _HOP, _E2E)]
-    if unknown:
-        raise ProtocolError(Code.UNSUPPORTED, f"OPEN with mandatory tag 0x{unknown[0]:02x}")
-    kind = values.get(_KIND, b"\0")
-    if len(kind) == 1 and kind[0] not in tuple(Kind):
-        raise ProtocolError(Code.UNSUPPORTED, f"OPEN with kind {kind[0]}")
+        at = begin + data[at + 1]
+        values[tag] = data[begin:at]
+    for tag in values.keys() - _TAGS:
+        if tag & _MANDATORY:
+            raise ProtocolError(Code.UNSUPPORTED, f"OPEN with mandatory tag 0x{tag:02x}")
+    raw_kind = values.get(_KIND, b"\0")
+    kind = _KINDS.get(raw_kind)
+    if kind is None:
+        if len(raw_kind) == 1:
+            raise ProtocolError(Code.UNSUPPORTED, f"OPEN with kind {raw_kind[0]}")
+        raise _malformed("OPEN")
     try:
         return Open(
             service=values[_SERVICE].decode() or _fail(),
             visitor=values.get(_VISITOR, b"").decode(),
-            kind=Kind(_u8(kind)),
+            kind=kind,
             hop=_u8(values.get(_HOP)),
             ingress=values.get(_INGRESS, b"").decode(),
             e2e=_u8(values.get(_E2E)),
@@ -265,7 +270,8 @@ def _text(text: str) -> bytes:
 
 def _cut(text: str, size: int) -> bytes:
     """`text` in at most `size` bytes, never ending within a character."""
-    return text.encode()[:size].decode(errors="ignore").encode()
+    data = text.encode()
+    return data if len(data) <= size else data[:size].decode(errors="ignore").encode()
 
 
 def _take_text(payload: memoryview) -> str:

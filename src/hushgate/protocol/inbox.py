@@ -7,7 +7,7 @@ types go through `_dispatch`, which holds them against the table of docs/protoco
 The handlers raise ProtocolError for what ends the session. What concerns one stream only resets that stream.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from hushgate.errors import ProtocolError
@@ -119,12 +119,11 @@ class Inbox:
             victim.mux.abort(victim, Code.LIMIT, "too many bytes wait unread")
 
     def _dispatch(self, type: int, flags: int, stream_id: int, payload: memoryview) -> None:
-        try:
-            kind = Type(type)
-        except ValueError:
+        kind = _TYPES.get(type)
+        if kind is None:
             if flags & IGNORABLE:
                 return
-            raise ProtocolError(Code.PROTOCOL, f"unknown frame type 0x{type:02x}") from None
+            raise ProtocolError(Code.PROTOCOL, f"unknown frame type 0x{type:02x}")
         of_stream = kind >= Type.OPEN and kind is not Type.VOID
         if bool(flags & COUNTED) != (kind in frames.COUNTED_TYPES) or bool(stream_id) != of_stream:
             raise ProtocolError(Code.PROTOCOL, f"{kind.name} in a wrong place")
@@ -232,6 +231,7 @@ class Inbox:
             raise ProtocolError(Code.PROTOCOL, "VOID with a payload")
 
 
+_TYPES: Mapping[int, Type] = {kind.value: kind for kind in Type}
 _HANDLERS: dict[Type, Callable[[Inbox, int, memoryview], None]] = {
     Type.START: Inbox._on_start,
     Type.ACK: Inbox._on_ack,

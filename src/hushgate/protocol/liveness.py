@@ -17,19 +17,22 @@ class Liveness:
 
     def __init__(self, now: float, random: Callable[[], float]) -> None:
         self._random = random
-        self._ping_at = 0.0
+        self.sent_at = now
+        """When something left for the peer last."""
         self.progress_at = now
         """When frames in flight were acknowledged last, or nothing was in flight."""
+        self._silence = 0.0
         self._second = now
         self._pings = 0
-        self.sent(now)
+        self.pinged(now)
 
-    def sent(self, now: float) -> None:
-        """Something left for the peer."""
-        self._ping_at = now + PING_AFTER * (1 + PING_JITTER * (2 * self._random() - 1))
+    def pinged(self, now: float) -> None:
+        """A PING leaves."""
+        self.sent_at = now
+        self._silence = PING_AFTER * (1 + PING_JITTER * (2 * self._random() - 1))
 
     def ping_due(self, now: float) -> bool:
-        return now >= self._ping_at
+        return now - self.sent_at >= self._silence
 
     def flooded(self, now: float) -> bool:
         """A PING came; whether there were too many of them in this second."""

@@ -264,16 +264,16 @@ class Mux:
             if n < len(chunk):
                 backlog[0] = chunk[n:]
                 break
-            backlog.popleft()
+            del backlog[0]
         self._took(stream, taken)
 
     def read(self, stream: Stream, n: int) -> bytes:
         """Up to `n` bytes of the backlog."""
         backlog, parts, wanted = stream.backlog, [], n
         while backlog and wanted:
-            chunk = backlog.popleft()
+            chunk = backlog.pop(0)
             if len(chunk) > wanted:
-                backlog.appendleft(chunk[wanted:])
+                backlog.insert(0, chunk[wanted:])
                 chunk = chunk[:wanted]
             wanted -= len(chunk)
             parts.append(chunk)

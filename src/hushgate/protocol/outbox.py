@@ -157,7 +157,7 @@ class Outbox:
             self.wake()
         if self.liveness.ping_due(now):
             self.say(frames.ping(int(now * 1e6)))
-            self.liveness.sent(now)
+            self.liveness.pinged(now)
         return self.liveness.dead(now, heard_at, in_flight=self.replay.flight > 0, srtt=self.pace.srtt)
 
     @property
@@ -190,7 +190,8 @@ class Outbox:
         replay = self.replay
         if not replay.flight:
             self.liveness.progress_at = now
-        rare = self._control or self._windows or self._pong or self._datagrams or self._ack_due
+        ack = self._unacked_frames and self._ack_due
+        rare = ack or self._control or self._windows or self._pong or self._datagrams
         out = self._uncounted(now) if rare else []
         if replay.replaying:
             if not out and replay.flight < self.pace.cap:
@@ -200,7 +201,7 @@ class Outbox:
             counted = self._counted(min(room, HEADER.size + self.pace.quantum), now)
             out = out + counted if out else counted
         if out:
-            self.liveness.sent(now)
+            self.liveness.sent_at = now
             return out
         return None
 

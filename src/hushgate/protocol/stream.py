@@ -8,8 +8,7 @@ Nothing is queued for sending: when the stream's turn comes the mux *takes* from
 to the endpoint at once; what it does not take waits in `backlog`, and credit for it goes back only when it was taken.
 """
 
-from collections import deque
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hushgate.errors import LocalProtocolError
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from hushgate.protocol.mux import Mux
 
 
-class Half(Enum):
+class Half(StrEnum):
     OPEN = "open"
     FINISHED = "finished"
     RESET = "reset"
 
 
-class Event(Enum):
+class Event(StrEnum):
     DATA = "data"
     FINISH = "finish"
     WINDOW = "window"
@@ -138,7 +137,7 @@ class Stream:
         """When `taken` reaches this, a WINDOW is due."""
         self.window_at = now
         self.active_at = now
-        self.backlog: deque[memoryview] = deque()
+        self.backlog: list[memoryview] = []
         self.told = False
         """The endpoint was told of the peer's finish."""
 

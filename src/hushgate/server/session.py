@@ -59,8 +59,8 @@ class Keeper(Protocol):
     def draining(self, session: "Session") -> None:
         """The peer takes no new streams."""
 
-    def stream_gone(self) -> None:
-        """A stream of some session has ended."""
+    def quiet(self) -> None:
+        """The last stream of some session has ended."""
 
 
 class Session:
@@ -128,7 +128,8 @@ class Session:
         self.party.incoming(self, stream)
 
     def gone(self, stream: Stream) -> None:
-        self._keeper.stream_gone()
+        if not self.mux.streams:
+            self._keeper.quiet()
 
     def started(self) -> None:
         if not self.taken_up:

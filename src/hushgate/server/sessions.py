@@ -170,7 +170,7 @@ class Sessions:
         session.party.rest(session, time.monotonic())
         _log.info(f"{session.party.noun} drains", **_who(session), streams=len(session.mux.streams))
 
-    def stream_gone(self) -> None:
+    def quiet(self) -> None:
         if not self.streams:
             self._on_quiet()
 
