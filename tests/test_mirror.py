@@ -25,7 +25,6 @@ NO_TEST = {
     "server/pipeport.py": "tests/server/test_front.py and test_splice.py come through it, with TLS and without",
     "link/streampipe.py": "one of the pipes that tests/transports/test_contract.py holds to the contract",
     "protocol/answers.py": "types; tests/protocol/test_hello.py makes every one of them",
-    "protocol/dialler.py": "tests/protocol/test_hello.py plays both sides against each other and against liars",
     "protocol/transcript.py": "formulas; tests/protocol/test_hello.py holds them to fixed vectors",
     "uplink/words.py": "sentences; tests/uplink/test_uplink.py and tests/faults/test_tokens.py look for them",
     "mcp/child.py": "tests/mcp/test_bridge.py starts and ends real programs, well-behaved and not",

@@ -73,14 +73,33 @@ def test_services_that_are_not_proved_are_named(capsys: pytest.CaptureFixture[st
     assert "no service of this name" in services[2]
 
 
-def test_the_server_is_not_left_waiting_for_a_probe_to_come_back() -> None:
+def test_a_probe_leaves_nothing_at_the_server_that_would_wait_for_it() -> None:
     async def main() -> None:
         async with tunnel() as made:
             (home,) = made.server.sessions.table.sessions
             assert await asyncio.to_thread(verdict, made.client.config) == 0
-            await until(lambda: made.lines("session ended", "a probe"), "the end of the probe's session")
             assert list(made.server.sessions.table.sessions) == [home]
+            assert made.lines("client probed")
             assert not made.lines("link lost")
+
+    run(main())
+
+
+def test_a_probe_while_home_is_away_ends_no_stream_that_waits_for_it() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            visitor = await made.visit()
+            await say(visitor, b"before")
+            made.cutter.refusing = True
+            made.cutter.cut()
+            await until(lambda: made.route() is None and made.client.uplink.link is None, "the loss of the link")
+            assert (
+                await asyncio.to_thread(verdict, client_config({"echo": made.service.port}, made.server.door.port)) == 0
+            )
+            made.cutter.refusing = False
+            await say(visitor, b"after")
+            await leave(visitor[1])
+            assert not made.lines("took the service over")
 
     run(main())
 
@@ -91,7 +110,6 @@ def test_a_visitor_who_waits_for_home_is_not_led_to_a_probe() -> None:
             visitor = await made.visit()
             await until(lambda: made.server.lobbies["echo"].waiting, "the visitor to wait")
             assert await asyncio.to_thread(verdict, made.client.config) == 0
-            await until(lambda: made.lines("session ended", "a probe"), "the end of the probe's session")
             await made.client.start()
             await say(visitor, b"hello")
             await leave(visitor[1])

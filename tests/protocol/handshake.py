@@ -29,6 +29,11 @@ def counting(first: int = 0) -> Callable[[int], bytes]:
     return random
 
 
+def numbered(first: int) -> Callable[[int], bytes]:
+    """The one answer of a vector: bytes that count up from `first`."""
+    return lambda size: bytes(range(first, first + size))
+
+
 @cache
 def keys_of(service: str, which: str = "current", role: Role = Role.CLIENT) -> Keys:
     return derive_keys(f"{which} token of {service}, long enough", service, role)
@@ -41,14 +46,14 @@ def keyring_of(*keys: Keys) -> Keyring:
     return Keyring({name: [key.verifier() for key in found] for name, found in services.items()})
 
 
-def dialler_of(keys: Iterable[Keys], resume: Resume | None = None, first: int = 0) -> Dialler:
-    return Dialler(list(keys), HOST, b"D" * 16, TIME_MS, counting(first), resume)
+def dialler_of(keys: Iterable[Keys], resume: Resume | None = None, first: int = 0, *, probe: bool = False) -> Dialler:
+    return Dialler(list(keys), HOST, b"D" * 16, TIME_MS, counting(first), resume, probe=probe)
 
 
-def acceptor_of(upgrade: bytes, keyring: Keyring, first: int = 1000) -> Acceptor:
+def acceptor_of(upgrade: bytes, keyring: Keyring, random: Callable[[int], bytes] | None = None) -> Acceptor:
     admission = ProofGuard(TIME_MS - 1).check(upgrade, keyring, TIME_MS)
     assert admission is not None
-    return Acceptor(admission, b"A" * 16, counting(first))
+    return Acceptor(admission, b"A" * 16, random or counting(1000))
 
 
 def payload_of(frame: bytes) -> bytes:

@@ -1,7 +1,5 @@
 """Both sides of the handshake against each other and against liars."""
 
-from collections.abc import Callable
-
 import pytest
 
 from hushgate.errors import AuthRefused, LocalProtocolError, ProtocolError
@@ -26,6 +24,7 @@ from tests.protocol.handshake import (
     keyring_of,
     keys_of,
     log_in,
+    numbered,
     pair,
     payload_of,
     refused,
@@ -53,9 +52,6 @@ def test_resumed_session() -> None:
 
 
 def test_vector() -> None:
-    def numbered(first: int) -> Callable[[int], bytes]:
-        return lambda size: bytes(range(first, first + size))
-
     keys = [derive_keys(STRONG, "ssh", Role.CLIENT), derive_keys(f" {WEAK}\n", "ollama", Role.CLIENT)]
     server = [derive_keys(STRONG, "ssh", Role.CLIENT), derive_keys(WEAK, "ollama", Role.CLIENT)]
     ring = keyring_of(*server)
@@ -185,7 +181,7 @@ def test_captured_upgrade_yields_no_session_at_a_second_server() -> None:
     """The same tokens there: the 101 is bought, but the captured LOGIN does not answer the new challenge."""
     dialler, acceptor = pair(RESUME)
     captured = dialler.challenge(payload_of(acceptor.challenge()))[0]
-    second = acceptor_of(dialler.upgrade, RING, first=2000)
+    second = acceptor_of(dialler.upgrade, RING, counting(2000))
     login = second.login(payload_of(captured), RING)
     assert login is not None
     assert dict(login.services) == {"ssh": Status.MISMATCH, "ollama": Status.MISMATCH}
@@ -219,7 +215,7 @@ def test_prove_does_not_move_between_links() -> None:
     dialler, acceptor = up()
     frame = payload_of(dialler.prove([SSH]))
     other = dialler_of([SSH], first=70)
-    elsewhere = acceptor_of(other.upgrade, RING, first=3000)
+    elsewhere = acceptor_of(other.upgrade, RING, counting(3000))
     shake(other, elsewhere, RING)
     assert elsewhere.prove(frame, RING)[1].services == {"ssh": Status.MISMATCH}
     assert acceptor.prove(frame, RING)[1].services == {"ssh": Status.OK}

@@ -56,7 +56,17 @@ def test_page_holds_every_vector() -> None:
     page = "".join(PAGE.read_text().split())
     for row in KEYS:
         assert all(text in page for text in row[3:])
-    for name in ("UPGRADE", "CHALLENGE", "LOGIN", "WELCOME", "BINDING", "PROVE", "PROVED"):
+    for name in (
+        "UPGRADE",
+        "CHALLENGE",
+        "LOGIN",
+        "WELCOME",
+        "BINDING",
+        "PROVE",
+        "PROVED",
+        "PROBE_LOGIN",
+        "PROBE_WELCOME",
+    ):
         assert getattr(vectors, name).hex() in page
 
 

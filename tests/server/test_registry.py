@@ -10,7 +10,7 @@ from hushgate.protocol.credit import Buffered
 from hushgate.protocol.hello import Attach, Login, Status
 from hushgate.server.registry import Registry
 from hushgate.server.session import Keeper, Party, Session
-from hushgate.server.table import SessionTable
+from hushgate.server.table import Decision, SessionTable
 from tests.aio import run
 
 IDS = {"ssh": b"s" * 16, "ollama": b"o" * 16}
@@ -38,6 +38,11 @@ class House:
     def _create(self, login: Login, party: Party) -> Session:
         self.made += 1
         return Session(bytes([self.made]) * 16, login, party, cast(Keeper, None), Buffered(), Limits())
+
+    def probe(self, instance: bytes = b"P", now: float = 1000.0) -> Decision:
+        """The answer to somebody who asks only, about `ssh`."""
+        asked = Login(1, None, 1, 0, 65536, instance * 16, {"ssh": Status.OK}, probe=True)
+        return self.table.login(asked, self.registry, {"ssh": IDS["ssh"]}, now)
 
     def login(
         self, instance: bytes = b"A", session: Session | None = None, epoch: int = 1, now: float = 1000.0, *names: str

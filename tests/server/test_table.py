@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from hushgate.protocol.frames import Open
 from hushgate.protocol.hello import Attach, Login, Status
 from hushgate.protocol.limits import REPLAY_DETACHED_LIMIT
 from hushgate.server.laptops import Laptops
@@ -32,6 +33,38 @@ def test_services_that_are_not_proved_again_are_lost_and_none_proved_is_denied()
         assert house.login(b"A", session, 2, 1000.0, "ssh") == (Attach.RESUMED, session)
         assert set(session.services) == {"ssh"}
         assert house.login(b"A", session, 3, 1000.0, "ollama")[0] is Attach.DENIED
+
+    in_loop(test)
+
+
+def test_a_probe_changes_nothing() -> None:
+    """Neither for a home that is up, nor for one that was lost, nor for one that has not heard of its session; and it
+    is no change of owner that would count."""
+
+    def test(house: House) -> None:
+        _, session = house.login()
+        assert session is not None
+        stream = session.mux.open(Open("ssh"), 1000.0)
+        assert house.probe() == Decision(Attach.PROBED, None)
+        house.table.detach(session, 1001.0)
+        session.taken_up = False
+        assert [house.probe(instance) for instance in (b"A", b"P", b"Q", b"R", b"S")] == [
+            Decision(Attach.PROBED, None)
+        ] * 5
+        assert (list(house.table.sessions), house.registry.find("ssh")) == ([session], session)
+        assert session.mux.streams == {stream.id: stream}
+        assert house.login(session=session, epoch=2) == (Attach.RESUMED, session)
+
+    in_loop(test)
+
+
+def test_a_probe_hears_what_a_login_would() -> None:
+    def test(house: House) -> None:
+        for instance in (b"A", b"B", b"C", b"D"):
+            house.login(instance)
+        assert house.probe() == Decision(Attach.PROBED, None, frozenset({"ssh"}))
+        nothing = Login(1, None, 1, 0, 65536, b"P" * 16, {"ssh": Status.MISMATCH}, probe=True)
+        assert house.table.login(nothing, house.registry, {}, 1000.0) == Decision(Attach.DENIED, None)
 
     in_loop(test)
 

@@ -7,8 +7,6 @@ from hushgate.client.app import derive
 from hushgate.config.model import ClientConfig, Loaded
 from hushgate.errors import AuthError, UnreachableError
 from hushgate.ops.program import run as run_program
-from hushgate.protocol import frames
-from hushgate.protocol.frames import Code, GoAway, Mode
 from hushgate.protocol.hello import Status
 from hushgate.uplink.connect import Clock, connect
 from hushgate.uplink.uplink import tls_context
@@ -19,9 +17,6 @@ _WORDS = {
     Status.MISMATCH: "mismatch: the server has another token for it",
     Status.REFUSED: "refused: another home holds it",
 }
-
-_GOODBYE = frames.goaway(GoAway(Mode.CLOSE, Code.DONE, text="a probe"))
-"""So that the server does not wait for us to come back. Without START before it: no visitor is to meet us."""
 
 
 def run(loaded: Loaded) -> int:
@@ -35,8 +30,8 @@ async def _probe(config: ClientConfig) -> int:
     remote = config.remote
     _resolve(remote.host, remote.port)
     keys = derive(config)
-    connected = await connect(config, tls_context(config), keys, os.urandom(16), Clock(), None)
-    await connected.leave(_GOODBYE)
+    connected = await connect(config, tls_context(config), keys, os.urandom(16), Clock(), None, probe=True)
+    await connected.leave()
     print(f"ok    {remote} knows us; the tunnel stands")
     failed = [name for name, status in connected.welcome.services.items() if status is not Status.OK]
     for name, status in connected.welcome.services.items():

@@ -8,7 +8,7 @@ from hushgate.protocol.answers import ATTACHED, Attach, Login, Proved, Status, V
 from hushgate.protocol.frames import Type, frame
 from hushgate.protocol.keys import Verifier
 from hushgate.protocol.limits import PAYLOAD_MAX, WINDOW_INITIAL
-from hushgate.protocol.payloads import NO_SESSION, VERSION, Truncated, Verdict
+from hushgate.protocol.payloads import NO_SESSION, PROBE, VERSION, Truncated, Verdict
 from hushgate.protocol.transcript import (
     NO_PROOF,
     challenge_proof,
@@ -94,7 +94,17 @@ class Acceptor:
         session = None if fields.session == NO_SESSION else fields.session
         services = {name: status for name, status, _ in self._asked}
         hosts = {service.name: service.host for service in fields.services}
-        return Login(VERSION, session, fields.epoch, fields.received, fields.window, fields.instance, services, hosts)
+        return Login(
+            VERSION,
+            session,
+            fields.epoch,
+            fields.received,
+            fields.window,
+            fields.instance,
+            services,
+            hosts,
+            probe=bool(fields.features & PROBE),
+        )
 
     def welcome(
         self,

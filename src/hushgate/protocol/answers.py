@@ -19,6 +19,7 @@ class Attach(IntEnum):
     RETRY = 3
     STALE = 4
     DENIED = 5
+    PROBED = 6
 
 
 class Status(IntEnum):
@@ -48,6 +49,7 @@ class Login:
     """What a dialler asks for, and what it has proved. `session` is None when it asks for a new one.
 
     `version` is 0 when the two have none in common: then `services` is empty and only WELCOME is left to send.
+    A `probe` asks for no session at all: the answer is all it wants.
     """
 
     version: int
@@ -59,6 +61,7 @@ class Login:
     services: Mapping[str, Status]
     hosts: Mapping[str, str] = field(default_factory=dict)
     """The Host that each service's HTTP requests shall have at home."""
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from hushgate.protocol.answers import ATTACHED, Attach, Resume, Status, Welcome,
 from hushgate.protocol.frames import Code, Type, frame
 from hushgate.protocol.keys import Keys
 from hushgate.protocol.limits import PAYLOAD_MAX, UPGRADE_PROOFS_MAX, WINDOW_INITIAL
-from hushgate.protocol.payloads import LOGIN_SERVICES_MAX, NO_SESSION, VERSION, Named, Verdict
+from hushgate.protocol.payloads import LOGIN_SERVICES_MAX, NO_SESSION, PROBE, VERSION, Named, Verdict
 from hushgate.protocol.transcript import (
     NO_PROOF,
     challenge_proof,
@@ -36,20 +36,27 @@ class Dialler:
         resume: Resume | None = None,
         window: int = WINDOW_INITIAL,
         hosts: Mapping[str, str] | None = None,
+        *,
+        probe: bool = False,
     ) -> None:
         """`audience`: the host of `remote_addr`. `time_ms`: since 1970, corrected. `window`: of every stream, in bytes.
-        `hosts`: by the name of a service, the Host of its HTTP requests at home.
+        `hosts`: by the name of a service, the Host of its HTTP requests at home. `probe`: asks what would come of a
+        login, and changes nothing.
 
-        Raises ValueError when there are no keys, too many for one LOGIN, two for one service, or keys of two roles.
+        Raises ValueError when there are no keys, too many for one LOGIN, two for one service, or keys of two roles;
+        or `probe` with `resume`.
         """
         if len({key.service for key in keys}) != len(keys) or len(keys) > LOGIN_SERVICES_MAX:
             raise ValueError(f"a dialler proves at most {LOGIN_SERVICES_MAX} services, each once")
+        if probe and resume:
+            raise ValueError("a probe asks for no session")
         self.upgrade = build_upgrade(keys, audience, time_ms, random(NONCE_SIZE))
         self._keys = tuple(keys)
         self._instance = instance
         self._resume = resume
         self._window = window
         self._hosts: Mapping[str, str] = hosts or {}
+        self._probe = probe
         self._upgrade = digest(self.upgrade)
         self._versions = ""
         self._challenge: bytes | None = None
@@ -73,7 +80,15 @@ class Dialler:
         self._challenge = digest(raw)
         resume = self._resume or Resume(NO_SESSION, 1, 0)
         services = self._named(self._keys)
-        unsigned = payloads.login(self._instance, resume.session, resume.epoch, resume.received, self._window, services)
+        unsigned = payloads.login(
+            self._instance,
+            resume.session,
+            resume.epoch,
+            resume.received,
+            self._window,
+            services,
+            PROBE if self._probe else 0,
+        )
         covered = digest(unsigned)
         login = unsigned + b"".join(
             key.sign(login_message(self._upgrade, self._challenge, covered, key.identifier)) for key in self._keys
@@ -92,6 +107,8 @@ class Dialler:
         if fields.attach not in Attach._value2member_map_ or len(fields.verdicts) != len(self._keys):
             raise ProtocolError(Code.PROTOCOL, "WELCOME does not answer our LOGIN")
         attach = Attach(fields.attach)
+        if attach in (ATTACHED if self._probe else (Attach.PROBED,)):
+            raise ProtocolError(Code.PROTOCOL, f"WELCOME {attach.name} does not answer our LOGIN")
         transcript = (self._upgrade, self._challenge, self._login)
         covered = digest(fields.fixed)
         services = _believe(

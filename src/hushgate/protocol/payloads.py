@@ -22,6 +22,8 @@ CHALLENGE_NONCE_SIZE: Final = 32
 NO_SESSION: Final = bytes(SESSION_SIZE)
 HOST: Final = re.compile(r"[A-Za-z0-9._:\[\]-]{0,255}")
 """What may be stated as the Host of a service: nothing that could end a line or begin another header."""
+PROBE: Final = 0x0000_0001
+"""Feature bit of LOGIN: only asks what would come of it."""
 
 _VERSIONS: Final = Struct("!HH")
 _CHALLENGE: Final = Struct(f"!HHI{CHALLENGE_NONCE_SIZE}s{INSTANCE_SIZE}s")
@@ -69,6 +71,7 @@ class Challenge(NamedTuple):
 class LoginFields(NamedTuple):
     """`unsigned` is everything before the signatures."""
 
+    features: int
     instance: bytes
     session: bytes
     epoch: int
@@ -189,9 +192,17 @@ def take_challenge(payload: bytes) -> Challenge:
     return Challenge(lowest, highest, fixed, dict(entries))
 
 
-def login(instance: bytes, session: bytes, epoch: int, received: int, window: int, services: Sequence[Named]) -> bytes:
+def login(
+    instance: bytes,
+    session: bytes,
+    epoch: int,
+    received: int,
+    window: int,
+    services: Sequence[Named],
+    features: int = 0,
+) -> bytes:
     """Everything before the signatures."""
-    fixed = _LOGIN.pack(VERSION, VERSION, 0, instance, session, epoch, received, window, len(services))
+    fixed = _LOGIN.pack(VERSION, VERSION, features, instance, session, epoch, received, window, len(services))
     return fixed + b"".join(_named(service) for service in services)
 
 
@@ -206,7 +217,9 @@ def speaks_ours(payload: bytes) -> bool:
 
 def take_login(payload: bytes) -> LoginFields:
     reader = _Reader(payload, "LOGIN")
-    _, _, _, instance, session, epoch, received, window, count = reader.unpack(_LOGIN)
+    _, _, features, instance, session, epoch, received, window, count = reader.unpack(_LOGIN)
+    if features & PROBE and session != NO_SESSION:
+        raise reader.malformed("a probe that asks for a session")
     if epoch < 1 or window < WINDOW_INITIAL or count > LOGIN_SERVICES_MAX:
         raise reader.malformed("a number out of its range")
     services = tuple([reader.named() for _ in range(count)])
@@ -214,7 +227,7 @@ def take_login(payload: bytes) -> LoginFields:
     unsigned = payload[: reader.at]
     signatures = tuple([reader.take(SIGNATURE_SIZE) for _ in range(count)])
     reader.end()
-    return LoginFields(instance, session, epoch, received, window, services, signatures, unsigned)
+    return LoginFields(features, instance, session, epoch, received, window, services, signatures, unsigned)
 
 
 def welcome_fixed(

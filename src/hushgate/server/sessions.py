@@ -119,7 +119,10 @@ class Sessions:
             retry = _RETRY_MS if decision.attach is Attach.RETRY else 0
             pipe.write([[acceptor.welcome(decision.attach, bytes(16), 0, WINDOW_INITIAL, retry)]])
             pipe.close()
-            _log.warning("login answered", peer=pipe.peer, answer=decision.attach.name.lower())
+            if decision.attach is Attach.PROBED:
+                _log.info(f"{party.noun} probed", peer=pipe.peer)
+            else:
+                _log.warning("login answered", peer=pipe.peer, answer=decision.attach.name.lower())
             self._complain({party.noun: pipe.peer}, login.services, decision.refused)
             return
         received = session.mux.outbox.received

@@ -44,6 +44,8 @@ class SessionTable:
         if login.session is not None and (session := self._sessions.get(login.session)):
             return self._resume(session, login, party, identifiers, now)
         refused = party.refused(identifiers, login.instance, now)
+        if login.probe:
+            return Decision(Attach.PROBED, None, refused)
         if len(refused) == len(identifiers):
             return Decision(Attach.RETRY, None, refused)
         self._forget_unheard_of(login.instance, set(identifiers), now)

@@ -44,9 +44,8 @@ class Connected:
     dialler: Dialler
     welcome: Welcome
 
-    async def leave(self, last: bytes) -> None:
-        """Says `last`, a frame, and closes the pipe behind it (transports.closing)."""
-        self.pipe.write([[last]])
+    async def leave(self) -> None:
+        """Closes the pipe (transports.closing)."""
         await close_all([self.pipe])
 
 
@@ -57,10 +56,17 @@ async def connect(
     instance: bytes,
     clock: Clock,
     resume: Resume | None,
+    *,
+    probe: bool = False,
 ) -> Connected:
-    """Raises UnreachableError, or AuthError when something answers that does not know our tokens."""
+    """A `probe` changes nothing at the server, which closes its pipe.
+
+    Raises UnreachableError, or AuthError when something answers that does not know our tokens.
+    """
     for last in (False, True):
-        dialler = Dialler(keys, config.remote.host, instance, clock.now_ms(), os.urandom, resume, hosts=config.hosts)
+        dialler = Dialler(
+            keys, config.remote.host, instance, clock.now_ms(), os.urandom, resume, hosts=config.hosts, probe=probe
+        )
         try:
             pipe = await dial(config, context, dialler.upgrade)
         except Decoyed as decoyed:
