@@ -207,6 +207,20 @@ def test_a_body_that_is_refused() -> None:
     assert scene.visitor.sent.startswith(b"HTTP/1.1 403 ") and scene.visitor.end == ""
 
 
+def test_a_judge_may_write_the_body_anew() -> None:
+    scene = Scene(Scripted(NeedBody(100), Allow(body=b"longer than it was")))
+    got = scene.say(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nold")
+    assert b"\r\nContent-Length: 18\r\n" in got and got.endswith(b"\r\n\r\nlonger than it was")
+
+
+def test_below_a_prefix_the_inner_path_is_judged_and_forwarded() -> None:
+    scene = Scene(judge := Scripted(Allow()), prefix=b"/p")
+    got = scene.say(b"GET /p/p//x?y HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert got.startswith(b"GET /p//x?y HTTP/1.1\r\n")
+    scene.answer(b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert judge.exchanges[0].request.path == b"/p//x"
+
+
 def test_an_empty_body_is_judged_as_well() -> None:
     scene = Scene(judge := Scripted(NeedBody(100)))
     assert scene.say(GET).startswith(b"GET")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from hushgate.config.model import Address, Http, Secret, ServerConfig, ServerService
+from hushgate.config.model import Address, Http, OllamaRules, Secret, ServerConfig, ServerService
 from hushgate.edge.judge import Exchange
 from hushgate.edge.parser import read_request
-from hushgate.edge.profile import Allow
+from hushgate.edge.profile import Allow, Deny
 from hushgate.edge.rewrite import Peer
 from hushgate.server.sites import Sites, build_site
 
@@ -67,3 +67,12 @@ def test_names(bind: str | None, hostnames: tuple[str, ...], names: tuple[str, .
     request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
     assert isinstance(site.judge.judge(Exchange(request, Peer("192.0.2.1"), 0.0)), Allow) == passes
     assert (site.service, site.prefix, site.timing.head) == ("s", b"/p", 60.0)
+
+
+def test_a_profile_judges() -> None:
+    http = Http(rules=OllamaRules())
+    service = ServerService("s", (Secret("t"),), http=http)
+    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}))
+    request = read_request(b"POST /api/pull HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    verdict = site.judge.judge(Exchange(request, Peer("192.0.2.1"), 0.0))
+    assert isinstance(verdict, Deny) and verdict.reason == "endpoint"

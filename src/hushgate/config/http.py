@@ -5,6 +5,7 @@ from typing import Final
 
 from hushgate.config import values
 from hushgate.config.model import Http, ServerService
+from hushgate.config.profile import read_profile
 from hushgate.config.shared import is_placeholder
 from hushgate.config.table import Table
 
@@ -20,6 +21,7 @@ def read_http(table: Table, kind: str) -> Http | None:
     if kind != "http":
         for key in table.ask(*_KEYS):
             table.problem(key, 'is for services of HTTP; add type = "http", or remove it')
+        read_profile(table, kind)
         return None
     default = Http()
     return Http(
@@ -29,6 +31,7 @@ def read_http(table: Table, kind: str) -> Http | None:
         head=table.value("head_timeout", _some_time, default.head),
         body=table.value("body_timeout", _some_time, default.body),
         keepalive=table.value("keepalive_timeout", _some_time, default.keepalive),
+        rules=read_profile(table, kind),
     )
 
 

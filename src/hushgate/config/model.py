@@ -18,8 +18,6 @@ from hushgate.protocol.limits import (
     HTTP_KEEPALIVE,
     PARK,
     REPLAY_LIMIT,
-    SESSION_IDLE,
-    SESSIONS,
     STREAMS_MAX,
     VISITOR_WAIT,
     VISITORS_WAITING,
@@ -121,6 +119,31 @@ class Certificate:
     key: Path
 
 
+OllamaMode = Literal["inference", "read-only"]
+
+
+@dataclass(frozen=True, slots=True)
+class OllamaRules:
+    """What may be asked of Ollama. `models` empty: all; the caps None: Ollama's own. `max_context` and `max_tokens` are
+    tokens, `max_keep_alive` seconds."""
+
+    mode: OllamaMode = "inference"
+    models: tuple[str, ...] = ()
+    allow_cloud: bool = False
+    max_context: int | None = None
+    max_tokens: int | None = None
+    max_keep_alive: float | None = None
+
+    @property
+    def judges_models(self) -> bool:
+        return bool(self.models) or not self.allow_cloud
+
+    @property
+    def judges_bodies(self) -> bool:
+        caps = (self.max_context, self.max_tokens, self.max_keep_alive)
+        return self.judges_models or any(cap is not None for cap in caps)
+
+
 @dataclass(frozen=True, slots=True)
 class Http:
     """What a service of HTTP has besides. `hostnames`: names under which it is served, on the door as well when it has
@@ -134,6 +157,7 @@ class Http:
     head: float = HTTP_HEAD
     body: float = HTTP_BODY
     keepalive: float = HTTP_KEEPALIVE
+    rules: OllamaRules | None = None
 
     @property
     def on_door(self) -> bool:
@@ -173,23 +197,9 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Stdio:
-    """A program that speaks MCP on its standard input and output. `env`: what it is given besides the plain variables
-    of every program; `cwd` None: ours. `idle`: a session that nobody uses for so long ends; `sessions`: so many at a
-    time."""
-
-    command: tuple[str, ...]
-    env: tuple[tuple[str, Secret], ...] = ()
-    cwd: Path | None = None
-    idle: float = SESSION_IDLE
-    sessions: int = SESSIONS
-
-
-@dataclass(frozen=True, slots=True)
 class ClientService:
     """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart.
-    `host`: the Host that HTTP requests shall have there; empty: the visitor's.
-    `stdio`: the service is this program, and `local` is nowhere."""
+    `host`: the Host that HTTP requests shall have there; empty: the visitor's."""
 
     name: str
     token: Secret
@@ -197,7 +207,6 @@ class ClientService:
     host: str = ""
     nodelay: bool = True
     visitor_alias: bool = False
-    stdio: Stdio | None = None
 
 
 @dataclass(frozen=True, slots=True)

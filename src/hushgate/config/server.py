@@ -5,6 +5,7 @@ from pathlib import Path
 from hushgate.config import values
 from hushgate.config.http import no_two_alike, read_http
 from hushgate.config.model import Address, Certificate, Limits, Secret, ServerConfig, ServerService
+from hushgate.config.profile import refuse_strangers
 from hushgate.config.secrets import Tokens, missing_token, verifiers
 from hushgate.config.shared import (
     existing_file,
@@ -74,6 +75,7 @@ def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, t
     tls = table.value("tls", values.boolean, False)
     if tls and bind is None:
         table.problem("tls", "is for the service's own port; add bind_addr, or remove it")
+    refuse_strangers(table, bind, http, keyed=False)
     table.done()
     return ServerService(name, secrets, verifying, bind, nodelay, access_keys, access_verifiers, tls, http)
 

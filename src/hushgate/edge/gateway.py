@@ -27,7 +27,7 @@ from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody
 from hushgate.edge.refusals import Answer, answer_bytes, refuse
 from hushgate.edge.request import HeadFinder, RequestBody
 from hushgate.edge.response import ResponseRelay
-from hushgate.edge.rewrite import Mapping, Peer, request_bytes
+from hushgate.edge.rewrite import Mapping, Peer, inner_target, request_bytes
 from hushgate.edge.sides import Failure, HomeWire, Office, Site, State, Wire
 
 _END: Final = b"\r\n\r\n"
@@ -156,6 +156,7 @@ class Gateway:
             return
         self._requests += 1
         self._body = RequestBody(request.length)
+        request.target = inner_target(request.target, site.prefix)  # What is judged is what is forwarded.
         exchange = self._exchange = Exchange(request, self._peer, self._office.now())
         verdict = site.judge.judge(exchange)
         if isinstance(verdict, Allow):
@@ -212,9 +213,9 @@ class Gateway:
         if isinstance(verdict, Deny):
             self._refuse(verdict)
         else:
-            exchange.request.length = len(body)
+            self._judged = body if verdict.body is None else verdict.body
+            exchange.request.length = len(self._judged)
             exchange.request.expects = False
-            self._judged = body
             self._forward(exchange)
 
     def _too_large(self) -> None:

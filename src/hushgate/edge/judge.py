@@ -65,7 +65,7 @@ class Rules:
     taken for a visitor (DNS rebinding), since the Host that home sees is always a good one."""
 
     def __init__(self, service: str, hosts: frozenset[bytes] = frozenset(), profile: Profile | None = None) -> None:
-        self._service = service
+        self.service = service
         self._hosts = hosts
         self._profile = profile or NoRules()
 
@@ -73,7 +73,7 @@ class Rules:
         host = exchange.request.host
         if self._hosts and host and (name := name_of(host)) not in self._hosts and not _ADDRESS.fullmatch(name):
             told = name.decode("latin-1")
-            return Deny(421, "host", f'{self._service} is not served as {told}; hostname = "{told}" would allow it')
+            return Deny(421, "host", f'{self.service} is not served as {told}; hostname = "{told}" would allow it')
         return self._profile.judge(exchange.request)
 
     def judge_body(self, exchange: Exchange, body: bytes) -> Allow | Deny:

@@ -25,9 +25,11 @@ class Dialect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """The request goes on; `facts` are for its audit line (model, MCP method, …)."""
+    """The request goes on; `facts` are for its audit line (model, MCP method, …). `body`: what is forwarded in place of
+    the body that was judged."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Profile(Protocol):
         """By the head. May normalise `request.target`: what it leaves there is forwarded."""
 
     def judge_body(self, request: RequestHead, body: bytes) -> Allow | Deny:
-        """By the whole body, as it came (its Content-Encoding is not undone); exactly these bytes are forwarded."""
+        """By the whole body, as it came (its Content-Encoding is not undone)."""
 
     def meter(self, request: RequestHead, response: ResponseHead) -> Meter | None:
         """What counts the answer, if anything is to be counted."""

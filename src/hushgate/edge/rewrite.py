@@ -56,7 +56,7 @@ class Mapping:
 
 def request_bytes(request: RequestHead, peer: Peer, mapping: Mapping) -> bytes:
     """The head that goes home. `request.length` says how the body will be framed."""
-    lines = [b"%b %b HTTP/1.1\r\n" % (request.method, _inner(request.target, mapping.prefix))]
+    lines = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
     add = lines.append
     named, framed, present = request.connection, False, set()
     for name, value in request.headers:
@@ -144,11 +144,11 @@ def _framing(length: int | None, name: bytes, key: bytes) -> bytes:
     return b"%b: %d\r\n" % (name if key == b"content-length" else b"Content-Length", length)
 
 
-def _inner(target: bytes, prefix: bytes) -> bytes:
+def inner_target(target: bytes, prefix: bytes) -> bytes:
     """`target` as home knows it."""
-    if not prefix or not target.startswith(prefix):
+    rest = target.removeprefix(prefix)
+    if not prefix or rest == target or rest[:1] not in (b"", b"/", b"?"):
         return target
-    rest = target[len(prefix) :]
     return rest if rest.startswith(b"/") else b"/" + rest
 
 

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from hushgate.config.model import Http, ServerConfig, ServerService
 from hushgate.config.values import is_loopback
 from hushgate.edge.judge import Rules
+from hushgate.edge.ollama import OllamaProfile
 from hushgate.edge.sides import Site, Timing
 
 F = TypeVar("F")
@@ -37,7 +38,8 @@ def _below(target: bytes, path: bytes) -> bool:
 
 def build_site(service: ServerService, http: Http, config: ServerConfig) -> Site:
     """The service as its gateways see it."""
-    judge = Rules(service.name, _hosts(service, http, config))
+    profile = OllamaProfile(http.rules) if http.rules else None
+    judge = Rules(service.name, _hosts(service, http, config), profile)
     return Site(service.name, judge, http.path.encode(), Timing(http.head, http.body, http.keepalive))
 
 

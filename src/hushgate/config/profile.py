@@ -1,0 +1,69 @@
+"""`profile` of an HTTP service and the keys that belong to it, at the server and at home."""
+
+import re
+from typing import Final
+
+from hushgate.config import values
+from hushgate.config.model import Address, Http, OllamaMode, OllamaRules
+from hushgate.config.table import Table
+from hushgate.config.values import is_loopback
+
+OLLAMA_PORT: Final = 11434
+_OLLAMA: Final = ("profile_mode", "models", "allow_cloud", "max_context", "max_tokens", "max_keep_alive")
+_PATTERN: Final = re.compile(r"[A-Za-z0-9._:/*?-]+")
+_MODES: Final[dict[str, OllamaMode]] = {"inference": "inference", "read-only": "read-only"}
+
+
+def read_profile(table: Table, kind: str) -> OllamaRules | None:
+    """The rules for a service of type `kind`; None: it has none."""
+    name = table.value("profile", values.text, None)
+    if name is None:
+        for key in table.ask(*_OLLAMA):
+            table.problem(key, 'belongs to profile = "ollama"; add it, or remove this')
+        return None
+    if name != "ollama":
+        table.problem("profile", 'must be "ollama"')
+    elif kind != "http":
+        table.problem("profile", 'is for services of HTTP; add type = "http"')
+    default = OllamaRules()
+    return OllamaRules(
+        mode=table.value("profile_mode", _mode, default.mode),
+        models=tuple(table.value("models", _patterns, [])),
+        allow_cloud=table.value("allow_cloud", values.boolean, default.allow_cloud),
+        max_context=table.value("max_context", values.count(1), default.max_context),
+        max_tokens=table.value("max_tokens", values.count(1), default.max_tokens),
+        max_keep_alive=table.value("max_keep_alive", values.duration, default.max_keep_alive),
+    )
+
+
+def refuse_strangers(table: Table, bind: Address | None, http: Http | None, *, keyed: bool) -> None:
+    """Ollama itself asks nobody for a key, so what looks like it may not be reached by everybody, unless `public` says
+    so. `keyed`: the service asks for a key."""
+    public = table.value("public", values.boolean, False)
+    exposed = bind is not None and not is_loopback(bind.host)
+    on_door = http is not None and http.on_door
+    is_ollama = (bind is not None and bind.port == OLLAMA_PORT) or (http is not None and http.rules is not None)
+    if is_ollama and (exposed or on_door) and not keyed and not public:
+        key = "bind_addr" if exposed else "hostname" if "hostname" in table else "path"
+        table.problem(
+            key,
+            "lets everybody use Ollama, which asks for no key; bind it to 127.0.0.1 and come by hushgate access, "
+            "or write public = true",
+        )
+
+
+def _mode(value: object) -> OllamaMode:
+    mode = _MODES.get(values.text(value))
+    if mode is None:
+        raise ValueError('must be "inference" or "read-only"')
+    return mode
+
+
+def _patterns(value: object) -> list[str]:
+    patterns = values.texts(value)
+    if not patterns:
+        raise ValueError('names no model; write for example ["llama3.*"], or remove it')
+    for pattern in patterns:
+        if not _PATTERN.fullmatch(pattern):
+            raise ValueError(f'{pattern} is no name of a model; write for example "llama3.2:1b" or "llama3.*"')
+    return patterns
