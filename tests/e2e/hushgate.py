@@ -44,7 +44,8 @@ class Tunnel:
     `services`: name to the local address at home; each has a public port on 127.0.0.1. `remote`: where the client
     dials, when not straight to the door (a relay, nginx). `settings`: lines of `[server]` and `[client]`. `at_server`
     and `at_home`: the services that each file names at the start, all of them unless changed before. `private`
-    services have no public port; laptops have no key for `revoked` ones.
+    services have no public port; laptops have no key for `revoked` ones. `server_lines` and `client_lines`: further
+    lines of a service in each file.
     """
 
     programs: Programs
@@ -57,6 +58,8 @@ class Tunnel:
     environ: Mapping[str, str] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
+    server_lines: dict[str, str] = field(default_factory=dict)
+    client_lines: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(init=False)
     at_server: list[str] = field(init=False)
     at_home: list[str] = field(init=False)
@@ -99,6 +102,7 @@ class Tunnel:
             lines += [f"[server.services.{name}]", f'token = "{token(name)}"']
             lines += [f'access_key = "{access_key(name)}"'] if name not in self.revoked else []
             lines += [f'bind_addr = "127.0.0.1:{self.ports[name]}"'] if name not in self.private else []
+            lines.append(self.server_lines.get(name, ""))
         write(self.server_file, "\n".join(lines) + "\n")
 
     def write_client(self, services: Sequence[str]) -> None:
@@ -107,7 +111,7 @@ class Tunnel:
         for name in services:
             host, port = self.services[name]
             lines += [f"[client.services.{name}]", f'token = "{self.client_tokens.get(name, token(name))}"']
-            lines += [f'local_addr = "{host}:{port}"']
+            lines += [f'local_addr = "{host}:{port}"', self.client_lines.get(name, "")]
         write(self.client_file, "\n".join(lines) + "\n")
 
 
