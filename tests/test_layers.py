@@ -26,8 +26,9 @@ MAY_IMPORT = {
     "edge": "errors protocol config.model",
     "link": "errors log tasks protocol config.model transports",
     "ops": "errors log tasks config transports",
+    "mcp": "errors log tasks protocol config.model transports edge",
     "uplink": "errors log tasks protocol config.model transports link",
-    "client": "errors log tasks protocol config link ops uplink",
+    "client": "errors log tasks protocol config link mcp ops uplink",
     "access": "errors log protocol config link ops uplink",
     "server": "errors log tasks protocol config guard transports edge link ops",
     "cli": "hushgate errors log protocol config client access server",
@@ -48,6 +49,8 @@ REASONS = {
     ("link", "*"): "a link knows its mux and its pipe, not the program around it",
     ("ops", "protocol"): "signals, files and the event loop are the process's business, whatever it carries",
     ("ops", "*"): "what a program does with its process is the same for every program",
+    ("mcp", "link"): "a stdio service answers HTTP on any pipe, and does not know who brought it",
+    ("mcp", "*"): "a program and its sessions are what they are, whoever reaches them",
     ("uplink", "config"): "how a server is reached is a value of config.model, whoever dials",
     ("uplink", "*"): "home and laptop reach the server alike, so it knows neither",
     ("client", "access"): "what a laptop does is none of home's business, and the reverse",
@@ -64,7 +67,16 @@ REASONS = {
 
 # Sans-IO: no clock, no randomness, no socket, no log, no environment. `nacl` computes; `datetime` is used to
 # parse, never to ask for the time (test_nobody_asks_for_the_time).
-PURE = ("protocol", "guard", "edge", "config/model.py", "link/waiting.py", "uplink/backoff.py", "client/alias.py")
+PURE = (
+    "protocol",
+    "guard",
+    "edge",
+    "config/model.py",
+    "link/waiting.py",
+    "uplink/backoff.py",
+    "client/alias.py",
+    *(f"mcp/{name}.py" for name in ("lines", "messages", "reply", "requests", "session", "shared")),
+)
 IMPURE = {"asyncio", "socket", "ssl", "select", "time", "secrets", "random", "os", "logging", "threading", "subprocess"}
 IMPURE_REASON = "it is sans-IO: clock, randomness and bytes come in as arguments"
 

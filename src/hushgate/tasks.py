@@ -26,6 +26,11 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
+    async def settle(self, seconds: float) -> None:
+        """Waits until all of them have ended, for so long at most."""
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=seconds)
+
     async def stop(self) -> None:
         current = asyncio.current_task()
         running = [task for task in self._running if task is not current]

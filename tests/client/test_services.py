@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from hushgate.client.app import Client
 from hushgate.client.services import Services
 from hushgate.config.model import Address, ClientService, Secret
 from hushgate.link.endpoint import SocketEndpoint
@@ -14,7 +15,14 @@ from hushgate.protocol.frames import Code, Kind, Open
 from tests.aio import run
 from tests.link.joined import Side
 from tests.logs import capture_logs
-from tests.tunnel import Service, until
+from tests.mcp.scene import running, stdio
+from tests.tunnel import Service, leave, tunnel, until
+
+_BODY = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}'
+INITIALIZE = (
+    b"POST /mcp HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY)
+    + _BODY
+)
 
 
 def offered(host: str, port: int, *, alias: bool = False) -> dict[str, ClientService]:
@@ -100,5 +108,35 @@ def test_a_visitor_comes_from_its_alias() -> None:
         side.mux.end(Code.AWAY, "")
         await services.stop()
         await service.stop()
+
+    run(main())
+
+
+def test_a_program_is_a_service() -> None:
+    async def main() -> None:
+        async with tunnel(up=False) as made:
+            config = made.home({"echo": 1})
+            program = replace(config.services["echo"], local=Address("", 0), stdio=stdio())
+            made.client = Client(replace(config, services={"echo": program}))
+            await made.up()
+            reader, writer = await made.visit()
+            writer.write(INITIALIZE)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"Mcp-Session-Id: " in head
+            pid = int((await reader.readuntil(b"}}")).split(b'"pid": ')[1].rstrip(b"}"))
+            made.client.reload(replace(config, services={"echo": replace(program, stdio=stdio())}))
+            assert running([pid]), "nothing has changed"
+            made.client.reload(replace(config, services={"echo": replace(program, stdio=stdio("modern"))}))
+            await until(lambda: not running([pid]), "the program of the old file to end")
+            writer.write(INITIALIZE)
+            assert b"503 Service Unavailable" in await reader.read()
+            await leave(writer)
+            reader, writer = await made.visit()
+            writer.write(INITIALIZE)
+            await reader.readuntil(b'"pid": ')
+            pid = int((await reader.readuntil(b"}}")).rstrip(b"}"))
+            await made.client.stop()
+            assert not running([pid]), "programs end with the client"
+            await leave(writer)
 
     run(main())

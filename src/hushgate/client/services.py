@@ -1,4 +1,4 @@
-"""The services at home: each stream that the server opens is joined to a local connection.
+"""The services at home: each stream that the server opens is joined to a local connection, or ends at a program.
 
 Home decides: only services that the client's own file names are reached, whatever the server asks for. A service that
 is down is told once, not per visitor, and so is its return.
@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 
 from hushgate.client.alias import Aliases
-from hushgate.config.model import ClientService
+from hushgate.config.model import ClientService, Stdio
 from hushgate.link.local import LocalDial
 from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import readiness
+from hushgate.link.streampipe import StreamPipe
 from hushgate.log import Seldom, logger
+from hushgate.mcp.bridge import PROGRAMS_END, Bridge
+from hushgate.mcp.endpoint import Endpoint
 from hushgate.protocol.frames import Code, Kind
 from hushgate.protocol.stream import Half, Stream
 from hushgate.tasks import Tasks
@@ -29,7 +32,7 @@ class Services:
     """Connects streams to the services of `offered`, which may be replaced at any time."""
 
     def __init__(self, offered: Mapping[str, ClientService]) -> None:
-        self.offered = offered
+        self._offered = offered
         self.connections = 0
         """Local connections that stand or are being made."""
         self._readiness = readiness(asyncio.get_running_loop())
@@ -37,10 +40,27 @@ class Services:
         self._patrol = Patrol()
         self._down: set[str] = set()
         self._resolved: dict[str, tuple[float, list[str]]] = {}
+        self._bridges: dict[str, Bridge] = {}
         self._tasks = Tasks("services")
         self._seldom = Seldom(_log)
 
+    @property
+    def offered(self) -> Mapping[str, ClientService]:
+        return self._offered
+
+    @offered.setter
+    def offered(self, offered: Mapping[str, ClientService]) -> None:
+        self._offered = offered
+        for name, bridge in list(self._bridges.items()):
+            if name not in offered or offered[name].stdio != bridge.stdio:
+                del self._bridges[name]
+                self._tasks.start(f"end the programs of {name}", bridge.stop())
+
     async def stop(self) -> None:
+        bridges, self._bridges = self._bridges, {}
+        for name, bridge in bridges.items():
+            self._tasks.start(f"end the programs of {name}", bridge.stop())
+        await self._tasks.settle(PROGRAMS_END)
         await self._tasks.stop()
 
     def connect(self, stream: Stream) -> None:
@@ -51,10 +71,20 @@ class Services:
             stream.reset(Code.UNKNOWN)
         elif stream.what.kind is not Kind.BYTES or stream.what.e2e:
             stream.reset(Code.UNSUPPORTED)
+        elif service.stdio is not None:
+            self._serve(stream, service.name, service.stdio)
         elif hosts := self._hosts(service.local.host):
             self._dial(stream, service, hosts)
         else:
             self._tasks.start("resolve", self._resolve_and_dial(stream, service))
+
+    def _serve(self, stream: Stream, name: str, stdio: Stdio) -> None:
+        """The stream ends here: we are the HTTP server in front of a program."""
+        bridge = self._bridges.get(name)
+        if bridge is None:
+            bridge = self._bridges[name] = Bridge(name, stdio)
+        stream.accept()
+        Endpoint(StreamPipe(stream, name), bridge).start()
 
     def _dial(self, stream: Stream, service: ClientService, hosts: Sequence[str]) -> None:
         source = self._alias(service, stream.what.visitor, hosts)

@@ -6,6 +6,7 @@ from hushgate.config import values
 from hushgate.config.model import Address, ClientConfig, ClientService, Secret
 from hushgate.config.secrets import Tokens, missing_token
 from hushgate.config.shared import ignored_seconds, read_services, read_type
+from hushgate.config.stdio import read_stdio
 from hushgate.config.table import Table
 from hushgate.config.uplink import read_uplink
 from hushgate.protocol.payloads import HOST
@@ -22,7 +23,7 @@ def read_client(section: Table, tokens: Tokens, base: Path, platform: str) -> Cl
     config = ClientConfig(
         remote=uplink.remote,
         services={
-            name: _service(name, table, tokens, fallback, uplink.transport.tcp.nodelay, platform)
+            name: _service(name, table, tokens, fallback, uplink.transport.tcp.nodelay, base, platform)
             for name, table in read_services(section).items()
         },
         trusted_root=uplink.trusted_root,
@@ -35,7 +36,7 @@ def read_client(section: Table, tokens: Tokens, base: Path, platform: str) -> Cl
 
 
 def _service(
-    name: str, table: Table, tokens: Tokens, fallback: Secret | None, nodelay: bool, platform: str
+    name: str, table: Table, tokens: Tokens, fallback: Secret | None, nodelay: bool, base: Path, platform: str
 ) -> ClientService:
     http = read_type(table) == "http"
     token = tokens.one_of(table)
@@ -43,7 +44,13 @@ def _service(
         token = fallback
         if token is None:
             missing_token(table)
-    local = table.required("local_addr", values.target, _NOWHERE, '"127.0.0.1:22"')
+    stdio = read_stdio(table, tokens, base)
+    if stdio is None:
+        local = table.required("local_addr", values.target, _NOWHERE, '"127.0.0.1:22"')
+    else:
+        local = _NOWHERE
+        if "local_addr" in table:
+            table.problem("local_addr", "stands beside command; keep one of the two")
     ignored_seconds(table, "retry_interval")
     service = ClientService(
         name=name,
@@ -52,6 +59,7 @@ def _service(
         host=_host_header(table, local, http=http),
         nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
+        stdio=stdio,
     )
     table.done()
     return service
@@ -65,7 +73,7 @@ def _host_header(table: Table, local: Address, *, http: bool) -> str:
         return ""
     written = table.value("host_header", values.text, "local")
     if written == "local":
-        return str(local)
+        return str(local) if local.host else "localhost"
     if written == "preserve":
         return ""
     if not HOST.fullmatch(written):

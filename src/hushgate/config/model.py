@@ -18,6 +18,8 @@ from hushgate.protocol.limits import (
     HTTP_KEEPALIVE,
     PARK,
     REPLAY_LIMIT,
+    SESSION_IDLE,
+    SESSIONS,
     STREAMS_MAX,
     VISITOR_WAIT,
     VISITORS_WAITING,
@@ -197,9 +199,23 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Stdio:
+    """A program that speaks MCP on its standard input and output. `env`: what it is given besides the plain variables
+    of every program; `cwd` None: ours. `idle`: a session that nobody uses for so long ends; `sessions`: so many at a
+    time."""
+
+    command: tuple[str, ...]
+    env: tuple[tuple[str, Secret], ...] = ()
+    cwd: Path | None = None
+    idle: float = SESSION_IDLE
+    sessions: int = SESSIONS
+
+
+@dataclass(frozen=True, slots=True)
 class ClientService:
     """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart.
-    `host`: the Host that HTTP requests shall have there; empty: the visitor's."""
+    `host`: the Host that HTTP requests shall have there; empty: the visitor's.
+    `stdio`: the service is this program, and `local` is nowhere."""
 
     name: str
     token: Secret
@@ -207,6 +223,7 @@ class ClientService:
     host: str = ""
     nodelay: bool = True
     visitor_alias: bool = False
+    stdio: Stdio | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,20 +73,29 @@ class Tokens:
             return Secret("") if "default_token" in table else None
         return self._secret(table, "default_token", raw) or Secret("")
 
+    def expanded(self, table: Table, key: str) -> Secret | None:
+        """Any text, which may name variables of the environment and need not be a token; a secret to be safe."""
+        raw = table.value(key, values.text, None)
+        return None if raw is None else self._expanded(table, key, raw)
+
     def done(self, path: Path, mode: int) -> None:
         """Warns about a file with tokens in it that others may read; `mode` is its st_mode."""
         if self._literal and self._posix and mode & stat.S_IROTH:
             self._report.warn("", f"every user of this machine may read its tokens; run: chmod o-r {path}")
 
     def _secret(self, table: Table, key: str, raw: str) -> Secret | None:
+        found = self._expanded(table, key, raw)
+        if found is None:
+            return None
+        self._literal = self._literal or not _VARIABLE.search(raw)
+        return self._checked(table, key, found.reveal(), trimmed_silently=False)
+
+    def _expanded(self, table: Table, key: str, raw: str) -> Secret | None:
         missing = [name for name in _VARIABLE.findall(raw) if name not in self._environ]
         if missing:
             table.problem(key, f"the environment variable {missing[0]} is not set")
             return None
-        self._literal = self._literal or not _VARIABLE.search(raw)
-        return self._checked(
-            table, key, _VARIABLE.sub(lambda match: self._environ[match[1]], raw), trimmed_silently=False
-        )
+        return Secret(_VARIABLE.sub(lambda match: self._environ[match[1]], raw))
 
     def _checked(self, table: Table, key: str, raw: str, *, trimmed_silently: bool) -> Secret | None:
         token = raw.strip()

@@ -7,7 +7,7 @@ rest.
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from hushgate.config.values import kind
@@ -81,7 +81,7 @@ class Table:
         parent = self.table(key)
         if parent is None:
             return {}
-        found = {name: parent.table(name) for name in parent._values}
+        found = {name: parent.table(name) for name in parent}
         return {name: table for name, table in found.items() if table is not None}
 
     def ask(self, *keys: str) -> list[str]:
@@ -113,6 +113,10 @@ class Table:
             key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
         )
         return f"{self.where}.{bare}" if self.where else bare
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys that are there, whether they are known or not."""
+        return iter(self._values)
 
     def __contains__(self, key: str) -> bool:
         self._asked.add(key)

@@ -13,9 +13,17 @@ Object = dict[str, Any]
 
 
 def strict_object(body: bytes) -> Object:
-    """The object that `body` holds. Raises ValueError with the reason, which quotes nothing of the body."""
+    """The object that `body` holds. Raises ValueError as `strict_value`."""
+    value = strict_value(body)
+    if not isinstance(value, dict):
+        raise ValueError("is not a JSON object")
+    return value
+
+
+def strict_value(body: bytes) -> Any:
+    """What `body` holds. Raises ValueError with the reason, which quotes nothing of the body."""
     try:
-        value = json.loads(
+        return json.loads(
             body.decode(), object_pairs_hook=_once, parse_constant=_constant, parse_float=_float, parse_int=_int
         )
     except UnicodeDecodeError:
@@ -24,9 +32,6 @@ def strict_object(body: bytes) -> Object:
         raise ValueError("is not one JSON value") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("is not a JSON object")
-    return value
 
 
 def write_object(value: Object) -> bytes:

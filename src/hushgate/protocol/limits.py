@@ -112,6 +112,11 @@ VISITORS_WAITING_ADDRESS: Final = 8
 PATROL_EVERY: Final = 1.0
 """A local socket that breaks unseen is noticed within twice this. A look costs about a microsecond."""
 
+SESSIONS: Final = 16
+"""Sessions of one stdio service, each with a program of its own; one of Node takes 50 MB."""
+SESSION_IDLE: Final = 1800.0
+"""What the official SDK takes for idle."""
+
 DOOR_CONNECTIONS: Final = 128
 DOOR_CONNECTIONS_ADDRESS: Final = 8
 DOOR_SILENT: Final = 60.0

@@ -1,0 +1,71 @@
+"""Services that are programs: `command` and what belongs to it."""
+
+from pathlib import Path
+
+import pytest
+
+from hushgate.config.load import examine
+from hushgate.config.model import Secret, Stdio
+
+FILE = """
+[client]
+remote_addr = "wss://tunnel.example.org/"
+[client.services.files]
+token = "a token that is long enough"
+"""
+
+
+def read(tmp_path: Path, lines: str) -> tuple[Stdio | None, list[str]]:
+    file = tmp_path / "client.toml"
+    file.write_text(FILE + lines)
+    file.chmod(0o600)
+    loaded, problems = examine(file, {"HOME_KEY": "from outside"}, platform="linux")
+    found = loaded.client.services["files"].stdio if loaded.client else None
+    return found, [problem.split(": ", 1)[1] for problem in problems]
+
+
+def test_a_command(tmp_path: Path) -> None:
+    stdio, problems = read(tmp_path, 'command = ["npx", "-y", "PACKAGE", "."]')
+    assert (stdio, problems) == (Stdio(("npx", "-y", "PACKAGE", ".")), [])
+
+
+def test_everything(tmp_path: Path) -> None:
+    lines = f"""
+    command = ["server"]
+    env = {{ API_KEY = "${{HOME_KEY}}", "odd.name" = "1" }}
+    cwd = "{tmp_path.name}/.."
+    idle = "5m"
+    sessions = 3
+    """
+    (tmp_path / tmp_path.name).mkdir()
+    stdio, problems = read(tmp_path, lines)
+    assert problems == []
+    assert stdio == Stdio(
+        ("server",),
+        (("API_KEY", Secret("from outside")), ("odd.name", Secret("1"))),
+        tmp_path / tmp_path.name / "..",
+        300.0,
+        3,
+    )
+    assert "from outside" not in repr(stdio)
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "told"),
+    [
+        ('command = "npx -y PACKAGE"', ".command", "a word for each argument"),
+        ("command = []", ".command", "is empty"),
+        ('command = ["a", ""]', ".command", "is empty"),
+        ('command = ["a"]\nlocal_addr = "127.0.0.1:1"', ".local_addr", "keep one of the two"),
+        ('command = ["a"]\nenv = { K = "${NOT_SET}" }', ".env.K", "NOT_SET is not set"),
+        ('command = ["a"]\nenv = { "A=B" = "1" }', ".env", "no environment variable can have"),
+        ('command = ["a"]\ncwd = "nowhere"', ".cwd", "there is no directory"),
+        ('command = ["a"]\nsessions = 0', ".sessions", "at least 1"),
+        ('local_addr = "127.0.0.1:1"\nidle = "5m"', ".idle", "belongs to a service with command"),
+    ],
+)
+def test_problems(tmp_path: Path, lines: str, key: str, told: str) -> None:
+    _, problems = read(tmp_path, lines)
+    (problem,) = problems
+    assert problem.startswith(f"client.services.files{key}: ")
+    assert told in problem
