@@ -19,7 +19,7 @@ from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import Readiness
 from hushgate.protocol.frames import Buffer, Code
 from hushgate.protocol.limits import PAYLOAD_MAX
-from hushgate.protocol.stream import Half, Stream
+from hushgate.protocol.stream import ByteStream, Half
 from hushgate.transports.stream import LINGER_ZERO
 
 _BULK = PAYLOAD_MAX - 1024
@@ -54,7 +54,7 @@ class SocketEndpoint:
     )
 
     def __init__(
-        self, readiness: Readiness, patrol: Patrol, sock: socket.socket, stream: Stream, done: Callable[[], None]
+        self, readiness: Readiness, patrol: Patrol, sock: socket.socket, stream: ByteStream, done: Callable[[], None]
     ) -> None:
         self._readiness = readiness
         self._patrol = patrol

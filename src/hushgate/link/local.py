@@ -10,7 +10,7 @@ from hushgate.link.endpoint import SocketEndpoint, reset_on_close
 from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import Readiness
 from hushgate.protocol.frames import Code
-from hushgate.protocol.stream import Stream
+from hushgate.protocol.stream import ByteStream
 
 _WAIT = 10.0
 """For the local service to accept."""
@@ -25,7 +25,7 @@ class LocalDial:
         self,
         readiness: Readiness,
         patrol: Patrol,
-        stream: Stream,
+        stream: ByteStream,
         addresses: Sequence[tuple[str, int]],
         source: str | None,
         stood: Callable[[], None],

@@ -97,6 +97,21 @@ def derive_keys(token: str, service: str, role: Role) -> Keys:
 
     Raises ValueError when nothing but white space is left of the token, or when it is not text.
     """
+    ikm, name = _material(token, service)
+    scope = bytes((0, role, 0)) + name
+    signer = SigningKey(_hkdf(ikm, b"signing key" + scope, KEY_SIZE))
+    server_key = _hkdf(ikm, b"server key" + scope, KEY_SIZE)
+    return Keys(role, service, _identifier(server_key), bytes(signer.verify_key), server_key, signer)
+
+
+def derive_e2e_key(key: str, service: str) -> bytes:
+    """The pre-shared key of §14, for the `e2e_key` of `service`. Cost and errors as `derive_keys`."""
+    ikm, name = _material(key, service)
+    return _hkdf(ikm, b"e2e key" + bytes(1) + name, KEY_SIZE)
+
+
+def _material(token: str, service: str) -> tuple[bytes, bytes]:
+    """What both derivations start from: the token, stretched when it is weak, and the service's name."""
     try:
         ikm = token.strip().encode()
         name = service.encode()
@@ -107,10 +122,7 @@ def derive_keys(token: str, service: str, role: Role) -> Keys:
         raise ValueError("the token is empty")
     if len(token.strip()) < WEAK_TOKEN:
         ikm = hashlib.scrypt(ikm, salt=_WEAK_SALT, n=2**15, r=8, p=1, maxmem=_SCRYPT_MEMORY, dklen=KEY_SIZE)
-    scope = bytes((0, role, 0)) + name
-    signer = SigningKey(_hkdf(ikm, b"signing key" + scope, KEY_SIZE))
-    server_key = _hkdf(ikm, b"server key" + scope, KEY_SIZE)
-    return Keys(role, service, _identifier(server_key), bytes(signer.verify_key), server_key, signer)
+    return ikm, name
 
 
 def _identifier(server_key: bytes) -> bytes:

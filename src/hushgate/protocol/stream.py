@@ -8,6 +8,7 @@ Nothing is queued for sending: when the stream's turn comes the mux *takes* from
 to the endpoint at once; what it does not take waits in `backlog`, and credit for it goes back only when it was taken.
 """
 
+from collections.abc import Sized
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -88,6 +89,38 @@ class Endpoint(Protocol):
         """A datagram of the flow came."""
 
 
+class ByteStream(Protocol):
+    """What an endpoint sees of its stream: a Stream, or one that is encrypted (sealed.SealedStream)."""
+
+    endpoint: Endpoint
+
+    @property
+    def what(self) -> Open: ...
+
+    @property
+    def receive(self) -> Half: ...
+
+    @property
+    def backlog(self) -> Sized: ...
+
+    @property
+    def sent(self) -> int: ...
+
+    @property
+    def listed(self) -> bool: ...
+
+    @property
+    def starved(self) -> bool: ...
+
+    def ready(self) -> None: ...
+
+    def drain(self) -> None: ...
+
+    def accept(self) -> None: ...
+
+    def reset(self, code: Code, text: str = "") -> None: ...
+
+
 class Stream:
     """One byte pipe (or flow of datagrams) in a session. Created by `Mux.open` or by the peer's OPEN."""
 
@@ -118,7 +151,7 @@ class Stream:
         self.mux = mux
         self.id = id
         self.what = what
-        self.endpoint: Endpoint = _NOWHERE
+        self.endpoint: Endpoint = NOWHERE
         self.confirmed = False
         self.send = Half.OPEN
         self.sent = 0
@@ -214,4 +247,4 @@ class _Nowhere:
     reset = opened = datagram = finish
 
 
-_NOWHERE: Final = _Nowhere()
+NOWHERE: Final = _Nowhere()
