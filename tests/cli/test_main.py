@@ -121,7 +121,7 @@ def test_programs_import_no_more_than_they_need() -> None:
     code = """
 import sys
 import hushgate.client.app, hushgate.cli.main, hushgate.cli.run, hushgate.server.app
-print(sorted({"cryptography", "email", "importlib.metadata", "websockets"} & set(sys.modules)))
+print(sorted({"cryptography", "email", "importlib.metadata", "noise", "websockets"} & set(sys.modules)))
 """
     assert python("-c", code).stdout == "[]\n"
 

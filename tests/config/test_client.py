@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hushgate.config.model import Address, ClientConfig, Remote, Tcp, Timing
+from hushgate.config.model import Address, ClientConfig, Remote, Secret, Tcp, Timing
 
 from .conftest import Read
 
@@ -78,6 +78,8 @@ def test_plain_text_to_another_machine_must_be_meant(read: Read, remote: str) ->
         (client(rest=""), "client: has no services; add [client.services.NAME]"),
         (client(rest=f'[client.services.a]\ntoken = "{TOKEN}"\n'), "client.services.a: local_addr is missing"),
         ("[client]\n" + SERVICE, "client: remote_addr is missing; write for example remote_addr = "),
+        (client(rest=SERVICE + f'type = "http"\ne2e_key = "{TOKEN}"'), 'e2e_key: hides what an "http" service needs'),
+        (client(rest=SERVICE + 'e2e_key = ""'), "client.services.ssh.e2e_key: is empty"),
         (client(rest=SERVICE + 'visitor_alias = "no"'), "visitor_alias: must be true or false"),
         (
             client(rest=SERVICE.replace("127.0.0.1", "10.0.0.1") + "visitor_alias = true"),
@@ -107,6 +109,11 @@ def test_problems(read: Read, text: str, problem: str) -> None:
 def test_visitor_alias(read: Read, local: str, key: str, platform: str, alias: bool) -> None:
     service = f'[client.services.ssh]\ntoken = "{TOKEN}"\nlocal_addr = "{local}"\n{key}\n'
     assert good(read, client(rest=service), platform).services["ssh"].visitor_alias is alias
+
+
+def test_a_key_that_the_server_does_not_have(read: Read) -> None:
+    assert good(read, client()).services["ssh"].e2e_key is None
+    assert good(read, client(rest=SERVICE + f'e2e_key = "{TOKEN}"')).services["ssh"].e2e_key == Secret(TOKEN)
 
 
 def test_trust(read: Read, tmp_path: Path) -> None:

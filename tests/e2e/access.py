@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.hushgate import ENVIRON, Tunnel, access_key, command, write
+from tests.e2e.hushgate import ENVIRON, Tunnel, access_key, command, e2e_key, write
 from tests.e2e.programs import Address, Program, free_port
 
 
@@ -32,6 +32,7 @@ class Laptop:
         for name in self.services:
             key = self.keys.get(name, access_key(name))
             lines += [f"[access.services.{name}]", f'key = "{key}"', f'bind_addr = "127.0.0.1:{self.ports[name]}"']
+            lines += [f'e2e_key = "{e2e_key(name)}"'] if name in self.tunnel.hidden else []
         return write(self.tunnel.directory / "access.toml", "\n".join(lines) + "\n")
 
     def start(self) -> "Laptop":

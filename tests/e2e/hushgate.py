@@ -23,6 +23,10 @@ def token(service: str) -> str:
     return (service.encode().hex() + "0123456789abcdef" * 4)[:64]
 
 
+def e2e_key(service: str) -> str:
+    return f"hidden-from-the-server-{service}-9d41"
+
+
 def access_key(service: str) -> str:
     """The same for laptops."""
     return token(f"laptop's {service}")
@@ -44,8 +48,8 @@ class Tunnel:
     `services`: name to the local address at home; each has a public port on 127.0.0.1. `remote`: where the client
     dials, when not straight to the door (a relay, nginx). `settings`: lines of `[server]` and `[client]`. `at_server`
     and `at_home`: the services that each file names at the start, all of them unless changed before. `private`
-    services have no public port; laptops have no key for `revoked` ones. `server_lines` and `client_lines`: further
-    lines of a service in each file.
+    services have no public port; laptops have no key for `revoked` ones; `hidden` ones are encrypted end to end.
+    `server_lines` and `client_lines`: further lines of a service in each file.
     """
 
     programs: Programs
@@ -57,6 +61,7 @@ class Tunnel:
     door: int = field(default_factory=free_port)
     environ: Mapping[str, str] = field(default_factory=dict)
     private: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
     revoked: set[str] = field(default_factory=set)
     server_lines: dict[str, str] = field(default_factory=dict)
     client_lines: dict[str, str] = field(default_factory=dict)
@@ -112,6 +117,7 @@ class Tunnel:
             host, port = self.services[name]
             lines += [f"[client.services.{name}]", f'token = "{self.client_tokens.get(name, token(name))}"']
             lines += [f'local_addr = "{host}:{port}"', self.client_lines.get(name, "")]
+            lines += [f'e2e_key = "{e2e_key(name)}"'] if name in self.hidden else []
         write(self.client_file, "\n".join(lines) + "\n")
 
 

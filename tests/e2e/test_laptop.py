@@ -51,10 +51,12 @@ def own_tls(programs: Programs, services: dict[str, Address]) -> Tunnel:
     )
 
 
+@pytest.mark.parametrize("hidden", [False, True], ids=["relayed", "end to end"])
 @pytest.mark.parametrize("front", [behind_nginx, own_tls])
-def test_ssh_to_a_private_service(front: Front, programs: Programs, sshd: Sshd) -> None:
+def test_ssh_to_a_private_service(front: Front, hidden: bool, programs: Programs, sshd: Sshd) -> None:
     tunnel = front(programs, {"ssh": ("127.0.0.1", sshd.port)})
     tunnel.private = {"ssh"}
+    tunnel.hidden = {"ssh"} if hidden else set()
     laptop = Laptop(tunnel.start(), ["ssh"]).start()
     https = int(tunnel.remote.rstrip("/").rpartition(":")[2])
     done = sshd.run(laptop.ports["ssh"], "echo through a local port; exit 5", code=5)
@@ -67,8 +69,9 @@ def test_ssh_to_a_private_service(front: Front, programs: Programs, sshd: Sshd) 
 
 @pytest.mark.parametrize("front", [behind_nginx, own_tls])
 def test_several_services_at_once(front: Front, programs: Programs, swap_service: Address) -> None:
-    tunnel = front(programs, {"one": swap_service, "two": swap_service}).start()
-    laptop = Laptop(tunnel, ["one", "two"])
+    tunnel = front(programs, {"one": swap_service, "two": swap_service})
+    tunnel.hidden = {"two"}
+    laptop = Laptop(tunnel.start(), ["one", "two"])
     local = free_port()
     argv = laptop.connect("one", "-L", f"{local}:two")
     ports = programs.start("connect", argv, {**ENVIRON, **tunnel.environ})

@@ -185,8 +185,10 @@ class Lower:
 
     def __init__(self, service: str = "ssh") -> None:
         self.endpoint: Endpoint = NOWHERE
+        self.id = 1
         self.what = Open(service, e2e=1)
-        self.receive = Half.OPEN
+        self.send = self.receive = Half.OPEN
+        self.sent = 0
         self.backlog = b""
         self.listed = self.starved = False
         self.resets: list[tuple[Code, str]] = []
@@ -223,7 +225,7 @@ class Wire:
     def say(self, side: int, text: bytes = b"") -> bytes:
         """What leaves at `side` when its user writes `text`."""
         self.ends[side].out += text
-        return self.lowers[side].endpoint.take(100_000) or b""
+        return bytes(self.lowers[side].endpoint.take(100_000) or b"")
 
     def meet(self) -> "Wire":
         self.hear(1, self.say(0))

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from hushgate.access.keys import derive
+from hushgate.access.keys import derive, derive_e2e
 from hushgate.config.model import AccessConfig, AccessService, Limits, Loaded
 from hushgate.errors import SystemFault
 from hushgate.link.endpoint import SocketEndpoint
@@ -82,8 +82,15 @@ class Access:
     def _open_port(self, service: AccessService) -> None:
         assert service.bind is not None
         lobby = self.lobbies[service.name] = Lobby(self._route, _never_hopeless, self.config.timing, _LIMITS)
-        port = Port(service.name, service.bind, lobby, self._readiness, nodelay=service.nodelay, join=_Endpoint)
-        self.ports[service.name] = port
+        port = self.ports[service.name] = Port(
+            service.name,
+            service.bind,
+            lobby,
+            self._readiness,
+            nodelay=service.nodelay,
+            e2e_key=derive_e2e(service),
+            join=_Endpoint,
+        )
         _log.info("local port", service=service.name, address=port.address)
 
     def _change_ports(self) -> None:
@@ -93,6 +100,7 @@ class Access:
             service = services.get(name)
             if service and service.bind == port.bind:
                 port.nodelay = service.nodelay
+                port.e2e_key = derive_e2e(service)
                 self.lobbies[name].change(self.config.timing)
             else:
                 port.close()

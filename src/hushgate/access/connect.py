@@ -5,15 +5,16 @@ import signal
 import sys
 from typing import Final
 
-from hushgate.access.keys import derive
+from hushgate.access.keys import derive, derive_e2e
 from hushgate.access.stdio import Stdio
 from hushgate.config.model import AccessConfig
 from hushgate.errors import AuthError, LocalProtocolError, UnreachableError, UserError
+from hushgate.link.sealing import open_stream
 from hushgate.log import logger
 from hushgate.ops.program import run as run_program
 from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.keys import Role
-from hushgate.protocol.stream import Stream
+from hushgate.protocol.stream import ByteStream, Stream
 from hushgate.uplink.uplink import Uplink
 
 _log = logger("connect")
@@ -29,6 +30,7 @@ class Connection:
         self._config = config
         self._service = service
         self._end: asyncio.Future[tuple[Code, str] | None] = asyncio.get_running_loop().create_future()
+        self._e2e_key = derive_e2e(config.services[service])
         self._uplink = Uplink(Role.ACCESS, config, [derive(config.services[service])], self, _log)
 
     def linked(self) -> None:
@@ -57,9 +59,9 @@ class Connection:
             raise explained(self._service, *end)
         return 0
 
-    def _open(self) -> Stream:
+    def _open(self) -> ByteStream:
         try:
-            return self._uplink.open(Open(self._service))
+            return open_stream(self._uplink, Open(self._service), self._e2e_key)
         except LocalProtocolError:
             raise UnreachableError(f"{self._service}: the server has ended the session at once") from None
 
@@ -91,7 +93,7 @@ def explained(service: str, code: Code, text: str) -> UserError:
     if code in (Code.SHUTDOWN, Code.REPLACED, Code.LIMIT):
         return UnreachableError(f"{service}: the other end let go: {code.name.lower()}{detail}")
     if code in (Code.DENIED, Code.WITHDRAWN):
-        return AuthError(f"{service}: the access key does not hold, or not any more{detail}")
+        return AuthError(f"{service}: {text or 'the access key does not hold, or not any more'}")
     return UserError(f"{service}: the connection was reset: {code.name.lower()}{detail}")
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from hushgate.config.model import AccessService
 from hushgate.config.secrets import refusal
 from hushgate.errors import ConfigError
-from hushgate.protocol.keys import Keys, Role, derive_keys
+from hushgate.protocol.keys import Keys, Role, derive_e2e_key, derive_keys
 
 _COMMAND_WAIT: Final = 60.0
 """A person may have to unlock something."""
@@ -16,6 +16,11 @@ def derive(service: AccessService) -> Keys:
     """The keys to prove for `service`. May run its `key_command` and wait for it. Raises ConfigError."""
     key = service.key.reveal() if service.key else _printed(service)
     return derive_keys(key, service.name, Role.ACCESS)
+
+
+def derive_e2e(service: AccessService) -> bytes | None:
+    """The key that hides the streams of `service` from the server, if it has one."""
+    return derive_e2e_key(service.e2e_key.reveal(), service.name) if service.e2e_key else None
 
 
 def _printed(service: AccessService) -> str:

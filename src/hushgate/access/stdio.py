@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from hushgate.protocol.frames import Code
-from hushgate.protocol.stream import Half, Stream
+from hushgate.protocol.stream import ByteStream, Half
 
 _PIECE: Final = 64 * 1024
 _PIECES: Final = 4
@@ -27,7 +27,7 @@ class Stdio:
     """Joins `stream` to two descriptors (protocol.stream.Endpoint). `over` is called once: with DONE when both
     directions have ended and everything was written, or when nobody reads the output any more; else with the reset."""
 
-    def __init__(self, stream: Stream, over: _Say, source: int = 0, sink: int = 1) -> None:
+    def __init__(self, stream: ByteStream, over: _Say, source: int = 0, sink: int = 1) -> None:
         self._stream = stream
         self._over: _Say | None = over
         self._source = source

@@ -16,12 +16,14 @@ from hushgate.config.model import ClientService, Stdio
 from hushgate.link.local import LocalDial
 from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import readiness
+from hushgate.link.sealing import seal
 from hushgate.link.streampipe import StreamPipe
 from hushgate.log import Seldom, logger
 from hushgate.mcp.bridge import PROGRAMS_END, Bridge
 from hushgate.mcp.endpoint import Endpoint
-from hushgate.protocol.frames import Code, Kind
-from hushgate.protocol.stream import Half, Stream
+from hushgate.protocol.frames import E2E_VERSION, Code, Kind
+from hushgate.protocol.keys import derive_e2e_key
+from hushgate.protocol.stream import ByteStream, Half, Stream
 from hushgate.tasks import Tasks
 
 _log = logger("services")
@@ -33,6 +35,7 @@ class Services:
 
     def __init__(self, offered: Mapping[str, ClientService]) -> None:
         self._offered = offered
+        self._e2e_keys = _e2e_keys(offered)
         self.connections = 0
         """Local connections that stand or are being made."""
         self._readiness = readiness(asyncio.get_running_loop())
@@ -51,6 +54,7 @@ class Services:
     @offered.setter
     def offered(self, offered: Mapping[str, ClientService]) -> None:
         self._offered = offered
+        self._e2e_keys = _e2e_keys(offered)
         for name, bridge in list(self._bridges.items()):
             if name not in offered or offered[name].stdio != bridge.stdio:
                 del self._bridges[name]
@@ -69,16 +73,37 @@ class Services:
         if service is None:
             self._seldom.warning("the server asked for a service that we do not offer", service=stream.what.service)
             stream.reset(Code.UNKNOWN)
-        elif stream.what.kind is not Kind.BYTES or stream.what.e2e:
+        elif stream.what.kind is not Kind.BYTES or stream.what.e2e not in (0, E2E_VERSION):
             stream.reset(Code.UNSUPPORTED)
-        elif service.stdio is not None:
+        elif key := self._e2e_keys.get(service.name):
+            self._unseal(stream, service, key)
+        elif stream.what.e2e:
+            self._refuse(stream, "home has no e2e_key for it")
+        else:
+            self._reach(stream, service)
+
+    def _unseal(self, stream: Stream, service: ClientService, key: bytes) -> None:
+        """Only who holds the key gets as far as the service."""
+        if not stream.what.e2e:
+            self._refuse(stream, "home takes only what is encrypted with its e2e_key")
+            return
+        sealed = seal(stream, key, opener=False, stood=lambda: self._reach(sealed, service))
+        sealed.start()
+
+    def _refuse(self, stream: Stream, reason: str) -> None:
+        what = stream.what
+        self._seldom.warning("stream refused", service=what.service, visitor=what.visitor or None, reason=reason)
+        stream.reset(Code.DENIED, reason)
+
+    def _reach(self, stream: ByteStream, service: ClientService) -> None:
+        if service.stdio is not None:
             self._serve(stream, service.name, service.stdio)
         elif hosts := self._hosts(service.local.host):
             self._dial(stream, service, hosts)
         else:
             self._tasks.start("resolve", self._resolve_and_dial(stream, service))
 
-    def _serve(self, stream: Stream, name: str, stdio: Stdio) -> None:
+    def _serve(self, stream: ByteStream, name: str, stdio: Stdio) -> None:
         """The stream ends here: we are the HTTP server in front of a program."""
         bridge = self._bridges.get(name)
         if bridge is None:
@@ -86,7 +111,7 @@ class Services:
         stream.accept()
         Endpoint(StreamPipe(stream, name), bridge).start()
 
-    def _dial(self, stream: Stream, service: ClientService, hosts: Sequence[str]) -> None:
+    def _dial(self, stream: ByteStream, service: ClientService, hosts: Sequence[str]) -> None:
         source = self._alias(service, stream.what.visitor, hosts)
         name = service.name
 
@@ -118,7 +143,7 @@ class Services:
         until, hosts = self._resolved.get(host, (0.0, []))
         return hosts if time.monotonic() < until else []
 
-    async def _resolve_and_dial(self, stream: Stream, service: ClientService) -> None:
+    async def _resolve_and_dial(self, stream: ByteStream, service: ClientService) -> None:
         host = service.local.host
         try:
             infos = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
@@ -151,3 +176,11 @@ def _literal(host: str) -> Sequence[str]:
         return [str(ipaddress.ip_address(host))]
     except ValueError:
         return []
+
+
+def _e2e_keys(offered: Mapping[str, ClientService]) -> dict[str, bytes]:
+    return {
+        name: derive_e2e_key(service.e2e_key.reveal(), name)
+        for name, service in offered.items()
+        if service.e2e_key is not None
+    }

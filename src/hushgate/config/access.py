@@ -6,7 +6,7 @@ from pathlib import Path
 from hushgate.config import values
 from hushgate.config.model import AccessConfig, AccessService
 from hushgate.config.secrets import Tokens
-from hushgate.config.shared import no_overlap, read_services, read_type
+from hushgate.config.shared import no_overlap, read_e2e_key, read_services, read_type
 from hushgate.config.table import Table
 from hushgate.config.uplink import read_uplink
 
@@ -30,7 +30,7 @@ def read_access(section: Table, tokens: Tokens, base: Path) -> AccessConfig:
 
 
 def _service(name: str, table: Table, tokens: Tokens, nodelay: bool) -> AccessService:
-    read_type(table)
+    http = read_type(table) == "http"
     key = tokens.one_of(table, "key")
     command = table.value("key_command", _command, None)
     written = table.ask("key", "key_file", "key_command")
@@ -43,7 +43,14 @@ def _service(name: str, table: Table, tokens: Tokens, nodelay: bool) -> AccessSe
         table.report.hint(table.where, f"has no bind_addr: `hushgate connect {name}` reaches it")
     elif bind is not None and not values.is_loopback(bind.host):
         table.warn("bind_addr", f"{bind} lets other machines in with your key; 127.0.0.1:{bind.port} is for this one")
-    service = AccessService(name, key, command, bind, table.value("nodelay", values.boolean, nodelay))
+    service = AccessService(
+        name=name,
+        key=key,
+        key_command=command,
+        bind=bind,
+        nodelay=table.value("nodelay", values.boolean, nodelay),
+        e2e_key=read_e2e_key(table, tokens, http=http),
+    )
     table.done()
     return service
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from hushgate.config import values
 from hushgate.config.model import Address, ClientConfig, ClientService, Secret
 from hushgate.config.secrets import Tokens, missing_token
-from hushgate.config.shared import ignored_seconds, read_services, read_type
+from hushgate.config.shared import ignored_seconds, read_e2e_key, read_services, read_type
 from hushgate.config.stdio import read_stdio
 from hushgate.config.table import Table
 from hushgate.config.uplink import read_uplink
@@ -60,6 +60,7 @@ def _service(
         nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
         stdio=stdio,
+        e2e_key=read_e2e_key(table, tokens, http=http),
     )
     table.done()
     return service

@@ -215,7 +215,8 @@ class Stdio:
 class ClientService:
     """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart.
     `host`: the Host that HTTP requests shall have there; empty: the visitor's.
-    `stdio`: the service is this program, and `local` is nowhere."""
+    `stdio`: the service is this program, and `local` is nowhere. `e2e_key` None: streams are as the
+    server sends them; otherwise only those that a laptop encrypted with it."""
 
     name: str
     token: Secret
@@ -224,18 +225,20 @@ class ClientService:
     nodelay: bool = True
     visitor_alias: bool = False
     stdio: Stdio | None = None
+    e2e_key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AccessService:
     """What a laptop reaches. One of `key` and `key_command`, which prints the key, is not None. `bind` None: no local
-    port of its own."""
+    port of its own. `e2e_key` None: the server can read what passes."""
 
     name: str
     key: Secret | None
     key_command: tuple[str, ...] | None = None
     bind: Address | None = None
     nodelay: bool = True
+    e2e_key: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from hushgate.config import values
-from hushgate.config.model import Address, Timing
+from hushgate.config.model import Address, Secret, Timing
+from hushgate.config.secrets import Tokens
 from hushgate.config.table import Table
 from hushgate.protocol.limits import SERVICE_NAME_MAX
 
@@ -54,6 +55,14 @@ def read_type(service: Table) -> str:
     elif kind not in ("tcp", "http"):
         service.problem("type", 'must be "tcp" or "http"')
     return kind
+
+
+def read_e2e_key(service: Table, tokens: Tokens, *, http: bool) -> Secret | None:
+    """`e2e_key`: for services whose requests the server does not have to understand."""
+    key = tokens.one_of(service, "e2e_key")
+    if key is not None and http:
+        service.problem("e2e_key", 'hides what an "http" service needs the server to read; remove one of the two')
+    return key
 
 
 def ignored_seconds(table: Table, *keys: str) -> None:

@@ -11,6 +11,7 @@ from hushgate.link.lobby import Lobby
 from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import Readiness
 from hushgate.link.routes import Route
+from hushgate.link.sealing import open_stream
 from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Open
 
@@ -29,10 +30,13 @@ class Port:
         readiness: Readiness,
         *,
         nodelay: bool = True,
+        e2e_key: bytes | None = None,
         join: type[SocketEndpoint] = SocketEndpoint,
     ) -> None:
         self.service = service
         self.bind = bind
+        self.e2e_key = e2e_key
+        """The visitors' streams are encrypted with it up to home."""
         self.visitors = 0
         """Visitors being served."""
         self.total = 0
@@ -63,7 +67,7 @@ class Port:
     def serve(self, sock: socket.socket, visitor: str, route: Route) -> None:
         """Joins the visitor to a new stream."""
         try:
-            stream = route.open(Open(self.service, visitor=visitor))
+            stream = open_stream(route, Open(self.service, visitor=visitor), self.e2e_key)
         except LocalProtocolError as error:
             # As text: an error that is kept keeps its frames, and with them views of the pipe's buffer.
             _log.warning("visitor refused", service=self.service, visitor=visitor, reason=str(error))

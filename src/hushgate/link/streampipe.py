@@ -13,14 +13,14 @@ from collections.abc import Sequence
 
 from hushgate.protocol.frames import Buffer, Code
 from hushgate.protocol.limits import CLOSE_WAIT, RECEIVE_ROOMY, WRITE_HIGH, WRITE_LOW
-from hushgate.protocol.stream import Stream
+from hushgate.protocol.stream import ByteStream
 from hushgate.transports.base import Message, Pipe, PipeUser
 
 
 class StreamPipe(Pipe):
     """The user's end of `stream` (protocol.stream.Endpoint). `code`: what the peer reset it with, if it did."""
 
-    def __init__(self, stream: Stream, peer: str) -> None:
+    def __init__(self, stream: ByteStream, peer: str) -> None:
         super().__init__("stream", peer)
         self.code: Code | None = None
         self._stream = stream

@@ -15,10 +15,9 @@ from noise.connection import NoiseConnection
 from noise.exceptions import NoiseInvalidMessage, NoiseValueError
 
 from hushgate.errors import ProtocolError
-from hushgate.protocol.frames import Code
+from hushgate.protocol.frames import E2E_VERSION, Code
 from hushgate.protocol.limits import PAYLOAD_MAX
 
-E2E_VERSION: Final = 1
 LENGTH: Final = Struct("!H")
 TAG: Final = 16
 OVERHEAD: Final = LENGTH.size + TAG

@@ -88,8 +88,13 @@ class Kind(IntEnum):
     DATAGRAMS = 1
 
 
+E2E_VERSION: Final = 1
+"""Of the layer that encrypts a stream between its two ends (§14)."""
+
+
 class Open(NamedTuple):
-    """The meaning of an OPEN payload. `visitor` is the server's word: never the basis of an allow at home."""
+    """The meaning of an OPEN payload. `visitor` is the server's word: never the basis of an allow at home. `e2e`: 0, or
+    the version of the end-to-end layer."""
 
     service: str
     visitor: str = ""

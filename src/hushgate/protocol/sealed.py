@@ -46,8 +46,20 @@ class SealedStream:
         self._stream.drain()
 
     @property
+    def id(self) -> int:
+        return self._stream.id
+
+    @property
+    def send(self) -> Half:
+        return self._stream.send
+
+    @property
     def what(self) -> Open:
         return self._stream.what
+
+    @property
+    def gone(self) -> bool:
+        return self._stream.gone and not self._seal.plain
 
     @property
     def sent(self) -> int:
@@ -116,7 +128,7 @@ class _Seal:
                 self._over = True
             elif not data:
                 break
-            out += self._conversation.seal(data or b"")
+            out += self._conversation.seal(bytes(data or b""))
             if data and len(data) < wanted:
                 break
         self._out = out[n:]
