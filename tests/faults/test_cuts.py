@@ -137,17 +137,19 @@ def test_the_session_after_a_crash_of_the_server_is_resumed_at_the_first_attempt
     run(main())
 
 
-def test_a_session_whose_stream_ids_are_used_up_is_replaced() -> None:
+def test_a_session_whose_stream_ids_are_used_up_before_another_stands_is_replaced() -> None:
     async def main() -> None:
         async with tunnel() as made:
             (session,) = made.server.sessions.table.sessions
             session.mux.next_id = STREAM_ID_MAX - 1
+            made.cutter.refusing = True
             last = await made.visit()
             await say(last, b"the last id")
             assert await knock(made) == "reset"
             assert await ending(last[0]) == "reset"
             await leave(last[1])
-            await until(lambda: made.client.uplink.links == 2 and made.route(), "the next session")
+            made.cutter.refusing = False
+            await until(made.route, "the next session")
             assert made.lines("session ended", "ids are used up")
             await fresh(made)
 

@@ -27,6 +27,9 @@ class User:
     def linked(self) -> None:
         self.links += 1
 
+    def spent(self) -> None:
+        self.links += 100
+
     def incoming(self, stream: Stream) -> None:
         stream.reset(Code.DENIED)
 

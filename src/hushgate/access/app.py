@@ -17,6 +17,7 @@ from hushgate.ops.program import serve, until_stopped
 from hushgate.protocol.frames import Code
 from hushgate.protocol.keys import Role
 from hushgate.protocol.stream import Stream
+from hushgate.uplink.succession import Succession
 from hushgate.uplink.uplink import Uplink
 
 _log = logger("access")
@@ -34,22 +35,27 @@ class Access:
         self.ports: dict[str, Port] = {}
         self.lobbies: dict[str, Lobby] = {}
         self._keys = {name: derive(service) for name, service in _offered(config).items()}
-        self.uplink = Uplink(Role.ACCESS, config, list(self._keys.values()), self, _log)
-        self.quiet = self.uplink.quiet
+        self.uplinks = Succession(Role.ACCESS, config, list(self._keys.values()), self, _log)
+        self.quiet = self.uplinks.quiet
         self._readiness = readiness(asyncio.get_running_loop())
+
+    @property
+    def uplink(self) -> Uplink:
+        """The newest session."""
+        return self.uplinks.newest
 
     async def start(self) -> None:
         """Listens, and keeps connecting. Raises SystemFault when a port cannot be had."""
         self._listen()
-        await self.uplink.start()
+        await self.uplinks.start()
 
     def drain(self) -> float:
         self._close()
-        return self.uplink.drain()
+        return self.uplinks.drain()
 
     async def stop(self) -> None:
         self._close()
-        await self.uplink.stop()
+        await self.uplinks.stop()
 
     def reload(self, config: AccessConfig) -> None:
         """Takes over another configuration; streams of unchanged services do not notice. Raises SystemFault or
@@ -58,7 +64,7 @@ class Access:
         changed = [name for name, service in new.items() if old.get(name) != service]
         removed = [name for name in old if name not in new]
         keys = {name: derive(new[name]) if name in changed else self._keys[name] for name in new}
-        self.uplink.reload(config, list(keys.values()), removed, changed)
+        self.uplinks.reload(config, list(keys.values()), removed, changed)
         self.config, self._keys = config, keys
         self._change_ports()
         _log.info("configuration reloaded", changed=",".join(sorted(changed + removed)) or "nothing")
@@ -161,4 +167,4 @@ class Impatient(Access):
     async def start(self) -> None:
         """Raises AuthError or UnreachableError too."""
         self._listen()
-        await self.uplink.start_now()
+        await self.uplinks.start_now()

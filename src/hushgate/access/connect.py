@@ -24,7 +24,7 @@ _OWED_POLL: Final = 0.005
 
 
 class Connection:
-    """The session of one stream (uplink.uplink.User)."""
+    """The session of one stream (uplink.uplink.Holder)."""
 
     def __init__(self, config: AccessConfig, service: str) -> None:
         self._config = config
@@ -34,6 +34,9 @@ class Connection:
         self._uplink = Uplink(Role.ACCESS, config, [derive(config.services[service])], self, _log)
 
     def linked(self) -> None:
+        pass
+
+    def spent(self) -> None:
         pass
 
     def incoming(self, stream: Stream) -> None:

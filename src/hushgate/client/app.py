@@ -1,10 +1,11 @@
-"""The client's composition root: its services, on a session with the server that the uplink keeps."""
+"""The client's composition root: its services, on a session with the server that an uplink keeps."""
 
 from hushgate.client.services import Services
 from hushgate.config.model import ClientConfig, Loaded
 from hushgate.log import logger
 from hushgate.ops.program import serve
 from hushgate.protocol.keys import Keys, Role, derive_keys
+from hushgate.uplink.succession import Succession
 from hushgate.uplink.uplink import Uplink
 
 _log = logger("client")
@@ -17,13 +18,18 @@ class Client:
         self.config = config
         self.services = Services(config.services)
         self.incoming = self.services.connect
-        self.uplink = Uplink(Role.CLIENT, config, derive(config), self, _log)
-        self.quiet = self.uplink.quiet
-        self.start = self.uplink.start
-        self.drain = self.uplink.drain
+        self.uplinks = Succession(Role.CLIENT, config, derive(config), self, _log)
+        self.quiet = self.uplinks.quiet
+        self.start = self.uplinks.start
+        self.drain = self.uplinks.drain
+
+    @property
+    def uplink(self) -> Uplink:
+        """The newest session."""
+        return self.uplinks.newest
 
     async def stop(self) -> None:
-        await self.uplink.stop()
+        await self.uplinks.stop()
         await self.services.stop()
 
     def linked(self) -> None:
@@ -35,7 +41,7 @@ class Client:
         old = self.config
         removed = [name for name in old.services if name not in config.services]
         changed = [name for name, service in config.services.items() if old.services.get(name) != service]
-        self.uplink.reload(config, derive(config), removed, changed)
+        self.uplinks.reload(config, derive(config), removed, changed)
         self.config = config
         self.services.offered = config.services
         _log.info("configuration reloaded", changed=",".join(sorted(changed + removed)) or "nothing")

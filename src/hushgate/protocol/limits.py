@@ -49,6 +49,9 @@ REPLAY_LIMIT: Final = 16 * MIB
 REPLAY_DETACHED_LIMIT: Final = 64 * MIB
 """Sum over all detached sessions of a process; the oldest is evicted."""
 STREAMS_MAX: Final = 16_384
+STREAM_IDS_RESERVE: Final = 2**20
+"""When so few are left another session is begun: half of them are one side's own, for 80 s at 6,500 new streams a
+second."""
 BUFFERED_MAX: Final = 128 * MIB
 """Bytes received and not yet taken, in a process (or an eighth of its memory, when that is less)."""
 BACKLOG_PIECE: Final = 4 * KIB

@@ -30,6 +30,7 @@ from hushgate.protocol.limits import (
     PAYLOAD_MAX,
     REPLAY_LIMIT,
     STREAM_ID_MAX,
+    STREAM_IDS_RESERVE,
     STREAMS_MAX,
     WINDOW_INITIAL,
 )
@@ -102,6 +103,11 @@ class Mux:
         self._peer_window = window
         for stream in self.streams.values():
             self.grant(stream, window)
+
+    @property
+    def scarce(self) -> bool:
+        """Whether the ids of our own streams are nearly used up."""
+        return self.next_id > STREAM_ID_MAX - STREAM_IDS_RESERVE
 
     def is_ours(self, stream_id: int) -> bool:
         """Whether our side is the one that may open `stream_id`."""

@@ -9,6 +9,7 @@ from hushgate.config.model import Limits
 from hushgate.config.values import is_loopback
 from hushgate.errors import ProtocolError
 from hushgate.link.link import Link
+from hushgate.protocol import frames
 from hushgate.protocol.credit import Buffered
 from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import Acceptor, Login
@@ -16,6 +17,8 @@ from hushgate.protocol.keys import Role
 from hushgate.protocol.limits import STREAM_ID_MAX
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
+
+_ANOTHER = frames.goaway(GoAway(Mode.DRAIN, Code.LIMIT, text="its stream ids are nearly used up"))
 
 
 class Party(Protocol):
@@ -86,6 +89,8 @@ class Session:
         self.taken_up = False
         """The peer sent START: it has heard of the session, and can come back for what is in it."""
         self.draining = False
+        self._asked: Link | None = None
+        """The link over which the peer was asked for another session."""
         self.mux = Mux(
             self,
             dialler=False,
@@ -119,7 +124,11 @@ class Session:
         return self.link is not None and self.taken_up and not self.draining
 
     def open(self, what: Open) -> Stream:
-        """As `Route.open`. A session whose ids are used up ends, so that home begins another one."""
+        """As `Route.open`. Before the ids are used up home is asked for another session; one that has not come by then
+        is made to, by the end of this one."""
+        if self.mux.scarce and self._asked is not self.link:
+            self._asked = self.link
+            self.mux.outbox.say(_ANOTHER)
         if self.mux.next_id > STREAM_ID_MAX:
             self.mux.close(Code.LIMIT, "its stream ids are used up")
         return self.mux.open(what, time.monotonic())

@@ -45,7 +45,7 @@ _ATTACHED = {Attach.NEW: "new", Attach.RESUMED: "resumed", Attach.UNKNOWN: "new,
 
 
 class User(Protocol):
-    """Whose session it is."""
+    """Whose streams they are."""
 
     def incoming(self, stream: Stream) -> None:
         """The server opened a stream."""
@@ -54,12 +54,28 @@ class User(Protocol):
         """A link stands."""
 
 
+class Holder(User, Protocol):
+    """Whose session it is."""
+
+    def spent(self) -> None:
+        """The session's stream ids are nearly used up; comes again until `retire`."""
+
+
 class Uplink:
     """The session of one program with one server: owner of its mux (protocol.mux.Owner), and the Route to everything
     behind the server (link.routes.Route)."""
 
-    def __init__(self, role: Role, config: UplinkConfig[Any], keys: Sequence[Keys], user: User, log: Log) -> None:
-        """Raises SystemFault when `trusted_root` cannot be read."""
+    def __init__(
+        self,
+        role: Role,
+        config: UplinkConfig[Any],
+        keys: Sequence[Keys],
+        user: Holder,
+        log: Log,
+        instance: bytes | None = None,
+    ) -> None:
+        """`instance`: of this program, when it is not its first session. Raises SystemFault when `trusted_root` cannot
+        be read."""
         self.statuses: Mapping[str, Status] = {}
         """What the server said of each service, on the newest link."""
         self.link: Link | None = None
@@ -72,7 +88,7 @@ class Uplink:
         self._user = user
         self._log = log
         self._context = tls_context(config)
-        self._instance = os.urandom(16)
+        self._instance = instance or os.urandom(16)
         self._clock = Clock()
         self._backoff = Backoff(random.random)
         self._mux = self._new_mux()
@@ -113,6 +129,8 @@ class Uplink:
         """A new stream to a service behind the server. Raises LocalProtocolError."""
         if self._ending:
             raise LocalProtocolError("this program ends")
+        if self._mux.scarce:
+            self._user.spent()
         return self._mux.open(what, time.monotonic())
 
     async def start(self) -> None:
@@ -147,12 +165,20 @@ class Uplink:
     def drain(self) -> float:
         """Asks for no new streams; the seconds that those that run may take (ops.program.Program)."""
         self._log.info("stopping", streams=len(self._mux.streams))
+        self.retire()
+        return self._config.timing.drain
+
+    def successor(self) -> "Uplink":
+        """Another session of the same program, not started. Raises SystemFault as the constructor does."""
+        return Uplink(self._role, self._config, self._keys, self._user, self._log, self._instance)
+
+    def retire(self) -> None:
+        """No new streams; `quiet` is set when the last of those that run has ended."""
         self._ending = True
         if not self._mux.streams:
             self.quiet.set()
         elif self.link:
             self._mux.outbox.say(_DRAIN)
-        return self._config.timing.drain
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -333,6 +359,8 @@ class Uplink:
         self._not_before = time.monotonic() + (away.after + away.spread * random.random()) / 1000
         if away.mode is Mode.MOVE and not self._ending:
             self._redial.set()
+        elif away.mode is Mode.DRAIN and away.code is Code.LIMIT and not self._ending:
+            self._user.spent()
 
     # Services.
 
