@@ -9,7 +9,6 @@ One attempt runs at a time; while a link still stands it is for the link that re
 """
 
 import asyncio
-import contextlib
 import os
 import random
 import ssl
@@ -25,13 +24,13 @@ from hushgate.protocol import frames
 from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import ATTACHED, Attach, Dialler, Resume, Status, Welcome
 from hushgate.protocol.keys import Keys, Role
-from hushgate.protocol.limits import RETRY_BASE, RETRY_MAX
+from hushgate.protocol.limits import RETRY_MAX
 from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 from hushgate.tasks import Tasks
 from hushgate.transports.tls import client_context
-from hushgate.uplink.backoff import Backoff
 from hushgate.uplink.connect import Clock, Connected, connect
+from hushgate.uplink.retry import Retry
 from hushgate.uplink.words import COMPLAINTS
 
 _RETRY_WITH_STREAMS: Final = 5.0
@@ -90,18 +89,12 @@ class Uplink:
         self._context = tls_context(config)
         self._instance = instance or os.urandom(16)
         self._clock = Clock()
-        self._backoff = Backoff(random.random)
+        self._retries = Retry()
         self._mux = self._new_mux()
         self._session: bytes | None = None
         self._epoch = 0
         self._dialler: Dialler | None = None
         self._linked_at = 0.0
-        self._redial = asyncio.Event()
-        self._redial.set()
-        self._not_before = 0.0
-        self._earliest = 0.0
-        """The next attempt may be made from then on, if somebody is in a hurry."""
-        self._sooner = asyncio.Event()
         self._attempting = False
         self._ending = False
         self._grace: asyncio.TimerHandle | None = None
@@ -143,7 +136,7 @@ class Uplink:
         if refusal := self._refusal(connected.welcome):
             connected.pipe.close()
             raise refusal
-        self._redial.clear()
+        self._retries.settle()
         self._welcomed(connected)
         await self.start()
 
@@ -159,8 +152,7 @@ class Uplink:
     def hurry(self) -> None:
         """Somebody waits for the link: the next attempt is made as soon as it may."""
         if not self.link:
-            self._not_before = min(self._not_before, self._earliest)
-            self._sooner.set()
+            self._retries.hurry()
 
     def drain(self) -> float:
         """Asks for no new streams; the seconds that those that run may take (ops.program.Program)."""
@@ -203,17 +195,13 @@ class Uplink:
         if self.link:
             self._prove(removed, changed)
         if moved or not self.link:
-            self._not_before = 0.0
-            self._sooner.set()
-            self._redial.set()
+            self._retries.now()
 
     # The session.
 
     async def _keep_connected(self) -> None:
         while True:
-            await self._redial.wait()
-            await self._until_due()
-            self._redial.clear()
+            await self._retries.due()
             if not self._keys:
                 self._log.warning("not connected: there is no service to prove; waiting for the file to change")
                 continue
@@ -227,28 +215,15 @@ class Uplink:
             finally:
                 self._attempting = False
 
-    async def _until_due(self) -> None:
-        """Sleeps until `_not_before`, which may be brought forward meanwhile."""
-        while (wait := self._not_before - time.monotonic()) > 0:
-            self._sooner.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._sooner.wait()
-
     async def _attempt(self) -> Connected:
         self._epoch += 1
         resume = Resume(self._session, self._epoch, self._mux.outbox.received) if self._session else None
         return await connect(self._config, self._context, self._keys, self._instance, self._clock, resume)
 
     def _retry(self, reason: str, at_least: float = 0.0) -> None:
-        wait = max(at_least, self._backoff.next(_RETRY_WITH_STREAMS if self._mux.streams else RETRY_MAX))
-        self._log.warning(
-            "not connected", reason=reason, retry_in=f"{wait:.1f}s", streams_waiting=len(self._mux.streams)
-        )
-        now = time.monotonic()
-        self._not_before = now + wait
-        self._earliest = now + max(at_least, RETRY_BASE)
-        self._redial.set()
+        waiting = len(self._mux.streams)
+        wait = self._retries.failed(at_least, _RETRY_WITH_STREAMS if waiting else RETRY_MAX)
+        self._log.warning("not connected", reason=reason, retry_in=f"{wait:.1f}s", streams_waiting=waiting)
 
     def _welcomed(self, connected: Connected) -> None:
         pipe, welcome = connected.pipe, connected.welcome
@@ -302,7 +277,7 @@ class Uplink:
             return
         self.link = None
         self._dialler = None
-        self._backoff.stood(time.monotonic() - self._linked_at)
+        self._retries.stood(time.monotonic() - self._linked_at)
         if self._mux.failed:
             self._session = None
         else:
@@ -313,7 +288,7 @@ class Uplink:
         if self._ending and not self._mux.streams:
             self.quiet.set()
         elif not self._attempting:
-            self._retry(f"link lost: {reason}", max(0.0, self._not_before - time.monotonic()))
+            self._retry(f"link lost: {reason}")
 
     def _lose_session(self, code: Code, text: str) -> None:
         """The streams end; the next link begins a new session."""
@@ -356,9 +331,9 @@ class Uplink:
         self._log.info(
             "the server says goodbye", mode=away.mode.name.lower(), code=away.code.name.lower(), text=away.text
         )
-        self._not_before = time.monotonic() + (away.after + away.spread * random.random()) / 1000
+        self._retries.postpone((away.after + away.spread * random.random()) / 1000)
         if away.mode is Mode.MOVE and not self._ending:
-            self._redial.set()
+            self._retries.want()
         elif away.mode is Mode.DRAIN and away.code is Code.LIMIT and not self._ending:
             self._user.spent()
 
