@@ -2,11 +2,13 @@
 
 Ollama's flags are those of llama.cpp's program; the ones that matter to a model of 300 KB are taken over. Run as a
 program: `python -m tests.e2e.llama_server --model FILE --port PORT …`. Without a model (Ollama asks so for graphics
-cards) there is nothing to tell.
+cards) there is nothing to tell. TINY_LOAD_SECONDS makes loading slow.
 """
 
 import argparse
+import os
 import signal
+import time
 
 import xllamacpp
 
@@ -33,6 +35,7 @@ def serve(argv: list[str] | None = None) -> None:
     params.cpuparams.n_threads = 1
     params.warmup = False
     params.fit_params = False
+    time.sleep(float(os.environ.get("TINY_LOAD_SECONDS", "0")))
     server = xllamacpp.Server(params)
     print(f"listening on {server.listening_address}", flush=True)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})

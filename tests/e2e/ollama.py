@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def _borrowed_go(scratch: Path) -> str:
 class Ollama:
     """Listens on `address` and has two models; stopped with the other programs."""
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Programs, environ: Mapping[str, str] | None = None) -> None:
         binary = ollama_binary()
         if not binary.exists():
             pytest.fail(f"{binary} is missing; scripts/test builds it: python -m tests.e2e.ollama")
@@ -79,7 +80,9 @@ class Ollama:
         _script(helpers / "llama-quantize", 'while [ $# -gt 3 ]; do shift; done\nexec cp "$1" "$2"')
         self.address: Address = ("127.0.0.1", free_port())
         self.url = f"http://127.0.0.1:{self.address[1]}"
-        self.program: Program = programs.start("ollama-server", [binary, "serve"], self._environ(home))
+        self.program: Program = programs.start(
+            "ollama-server", [binary, "serve"], {**self._environ(home), **(environ or {})}
+        )
         self.program.wait_listening(self.address, timeout=30)
         self._create(MODEL, programs.directory / "tiny.gguf", embeds=False)
         self._create(EMBEDDER, programs.directory / "embed.gguf", embeds=True)
