@@ -41,8 +41,9 @@ def test_progress_makes_a_stream() -> None:
 def test_unknown_methods_are_not_found() -> None:
     async def main() -> None:
         async with scene(stdio("modern")) as stage:
-            said = await stage.browser().modern("nothing/such")
-            assert (said.status, said.last["error"]["code"]) == (404, -32601)
+            for method in ("nothing/such", "initialize"):
+                said = await stage.browser().modern(method)
+                assert (said.status, said.last["error"]["code"]) == (404, -32601)
 
     run(main())
 

@@ -7,9 +7,9 @@ would, after which a client falls back to `initialize` and a session.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from hushgate.edge.heads import RequestHead
 from hushgate.edge.mcp import NAMED, mirrored
@@ -18,6 +18,8 @@ from hushgate.mcp.messages import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
     INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    MODERN,
     SERVER_ERROR,
     UNSUPPORTED_VERSION,
     VERSION_KEY,
@@ -35,6 +37,14 @@ _SILENT_FOR: Final = 60.0
 """So long is a program that did not answer taken for an older one: it may just have been slow to start."""
 _DISCOVERY: Final = "0"
 """Our own request's id; those of Shared begin at 1."""
+_OURSELVES: Final = {
+    VERSION_KEY: MODERN,
+    "io.modelcontextprotocol/clientInfo": {"name": "hushgate", "version": "0"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+_QUESTION: Final = json.dumps(
+    {"jsonrpc": "2.0", "id": int(_DISCOVERY), "method": "server/discover", "params": {"_meta": _OURSELVES}}
+).encode()
 
 
 class Modern:
@@ -65,6 +75,9 @@ class Modern:
         if fault := _unlike(request, message):
             refuse(reply, 400, *fault, message.key)
             return
+        if message.method == "initialize":
+            refuse(reply, 404, METHOD_NOT_FOUND, "there is no initialize since 2026-07-28", message.key)
+            return
         self._used = self._loop.time()
         if self._used < self._legacy_until:
             _send_back(message, reply)
@@ -73,7 +86,7 @@ class Modern:
         else:
             self._waiting.append((message, reply))
             if self._child is None:
-                self._ask(message.meta)
+                self._ask()
 
     def gone(self, reply: Reply) -> None:
         """Nobody waits for this reply any more."""
@@ -98,10 +111,9 @@ class Modern:
         for reply in self._shared.replies:
             reply.write(COMMENT)
 
-    def _ask(self, meta: Mapping[str, Any]) -> None:
-        child = self._child = self._start(self._received, self._ended)
-        question = {"jsonrpc": "2.0", "id": int(_DISCOVERY), "method": "server/discover", "params": {"_meta": meta}}
-        child.send(json.dumps(question).encode())
+    def _ask(self) -> None:
+        self._child = self._start(self._received, self._ended)
+        self._child.send(_QUESTION)
         self._timer = self._loop.call_later(ANSWER_WAIT, self._found, False)
 
     def _received(self, line: bytes) -> None:

@@ -7,11 +7,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hushgate.edge.heads import RequestHead
-from hushgate.mcp.messages import INVALID_REQUEST, LEGACY, MODERN, SERVER_ERROR
+from hushgate.mcp.messages import INVALID_REQUEST, LEGACY, SERVER_ERROR
 from hushgate.mcp.reply import NO_FIELDS, Fields
 
 PATHS: Final = (b"/mcp", b"/")
-_REVISION: Final = re.compile(r"\d{4}-\d\d-\d\d")
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
@@ -77,14 +76,13 @@ def _check_origin(request: RequestHead) -> None:
 
 
 def _is_modern(request: RequestHead) -> bool:
+    """Whoever names a revision that is not known means a newer one: the program itself will say which it speaks."""
     revisions = [value.decode("latin-1") for value in request.all(b"mcp-protocol-version")]
     if not revisions:
         return False
-    revision = revisions[0]
-    known = revision in LEGACY or (_REVISION.fullmatch(revision) and revision >= MODERN)
-    if len(revisions) > 1 or not known:
-        raise Refused(400, "MCP-Protocol-Version names no revision that is known", INVALID_REQUEST)
-    return revision >= MODERN
+    if len(revisions) > 1:
+        raise Refused(400, "MCP-Protocol-Version names more than one revision", INVALID_REQUEST)
+    return revisions[0] not in LEGACY
 
 
 def _check_content(request: RequestHead) -> None:

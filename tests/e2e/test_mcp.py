@@ -1,0 +1,147 @@
+"""MCP with its own programs: the tunnel changes nothing, and a program at home is a server like any other."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.hushgate import ENVIRON
+from tests.e2e.mcp_rig import FIXTURES, Rig, start_fixtures
+from tests.e2e.nginx import Nginx
+from tests.e2e.node import Checks, conformance, inspect, node
+from tests.e2e.programs import Programs, free_port, run
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
+
+BETTER = {
+    # The SDK takes the white space that HTTP allows around a value for a part of it; the gateway and h11 do not.
+    ("server-http-header-validation", "sep-2243-server-accepts-whitespace-header-value"),
+    # The bridge primes its streams; the SDK does that only with a store of events.
+    ("server-server-sse-polling", "server-sse-priming-event"),
+}
+"""Checks of the conformance suite in which the tunnel does better than the server behind it."""
+STREAMS = (
+    "server-session-lifecycle",
+    "server-sse-polling",
+    "server-sse-multiple-streams",
+    "tools-call-with-progress",
+    "tools-call-sampling",
+)
+"""What a bridge can spoil; each session of it starts a Python with the whole SDK, which takes a second."""
+NGINX = """\
+events {{}}
+error_log {directory}/error.log;
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+    gzip on;
+    gzip_types *;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ proxy_pass http://127.0.0.1:{upstream}; }}
+    }}
+}}
+"""
+
+
+def client(url: str, mode: str) -> dict[str, Any]:
+    output = run([sys.executable, "-m", "tests.e2e.mcp_client", url, mode], environ=ENVIRON).stdout
+    found = json.loads(output)
+    assert isinstance(found, dict)
+    return found
+
+
+def direct(port: int) -> str:
+    return f"http://127.0.0.1:{port}/mcp"
+
+
+def unlike(expected: Checks, found: Checks) -> dict[tuple[str, str], tuple[list[str], list[str]]]:
+    """Where the two runs differ, but for what is better."""
+    keys = {key for key in {*expected, *found} - BETTER if expected.get(key) != found.get(key)}
+    return {key: (expected.get(key, []), found.get(key, [])) for key in keys}
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy", "2026-07-28"])
+def test_the_python_client_sees_the_same_server_everywhere(programs: Programs, mode: str) -> None:
+    port = start_fixtures(programs)
+    rig = Rig(programs, {"port": port, "program": FIXTURES})
+    expected = client(direct(port), mode)
+    assert expected["revision"] == ("2025-11-25" if mode == "legacy" else "2026-07-28")
+    assert expected["steps"] == [0, 50, 100]
+    for name in ("port-http", "program-http"):
+        assert client(rig.url(name), mode) == expected, name
+
+
+@pytest.mark.parametrize(
+    ("revision", "names"), [("2025-11-25", ["port-http"]), ("2026-07-28", ["port-http", "program"])]
+)
+def test_conformance_through_the_tunnel(programs: Programs, tmp_path: Path, revision: str, names: list[str]) -> None:
+    """As it is without the tunnel, check by check."""
+    port = start_fixtures(programs)
+    rig = Rig(programs, {"port": port, "program": FIXTURES})
+    expected = conformance(direct(port), tmp_path / "direct", "--requirements", revision)
+    assert sum(statuses.count("SUCCESS") for statuses in expected.values()) > 50
+    for name in names:
+        found = conformance(rig.url(name), tmp_path / name, "--requirements", revision)
+        assert unlike(expected, found) == {}, name
+
+
+def test_conformance_of_a_program_with_sessions(programs: Programs, tmp_path: Path) -> None:
+    port = start_fixtures(programs)
+    rig = Rig(programs, {"program": FIXTURES})
+    for scenario in STREAMS:
+        selected = ("--scenario", scenario, "--spec-version", "2025-11-25")
+        expected = conformance(direct(port), tmp_path / f"direct-{scenario}", *selected)
+        found = conformance(rig.url("program"), tmp_path / f"tunnel-{scenario}", *selected)
+        assert expected, scenario
+        assert unlike(expected, found) == {}
+
+
+def test_the_inspector_sees_a_filesystem_server_as_if_it_ran_it_itself(programs: Programs, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "note.txt").write_text("bring milk")
+    server = node("server-filesystem", shared)
+    rig = Rig(programs, {"files": server})
+    asked: tuple[dict[str, str], ...] = (
+        {"method": "tools/list"},
+        {"method": "tools/call", "tool": "read_text_file", "path": str(shared / "note.txt")},
+        {"method": "tools/call", "tool": "list_directory", "path": str(shared)},
+    )
+    for call in asked:
+        expected = inspect(*server, **call)
+        for name in rig.ports:
+            assert inspect(rig.url(name), "--transport", "http", **call) == expected
+    assert "bring milk" in json.dumps(inspect(rig.url("files"), "--transport", "http", **asked[1]))
+
+
+def test_the_inspector_sees_server_everything_through_the_gateway(programs: Programs) -> None:
+    port = free_port()
+    everything = programs.start("everything", node("server-everything", "streamableHttp"), {"PORT": str(port)})
+    everything.wait_listening(("127.0.0.1", port), timeout=30)
+    rig = Rig(programs, {"port": port})
+    asked: tuple[dict[str, str], ...] = (
+        {"method": "tools/list"},
+        {"method": "resources/list"},
+        {"method": "tools/call", "tool": "echo", "message": "hello"},
+        {"method": "tools/call", "tool": "trigger-long-running-operation", "duration": "1", "steps": "4"},
+    )
+    for call in asked:
+        expected = inspect(direct(port), "--transport", "http", **call)
+        assert inspect(rig.url("port-http"), "--transport", "http", **call) == expected
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+def test_an_nginx_that_buffers_and_compresses_holds_no_step_back(programs: Programs, mode: str) -> None:
+    rig = Rig(programs, {"port": start_fixtures(programs), "program": FIXTURES})
+    for name in ("port-http", "program"):
+        directory, port = programs.directory / name, free_port()
+        directory.mkdir()
+        conf = NGINX.format(directory=directory, port=port, upstream=rig.ports[name])
+        nginx = Nginx(directory, programs.start, conf)
+        nginx.program.wait_listening(("127.0.0.1", port))
+        assert client(direct(port), mode)["one_by_one"]
+        nginx.program.stop()
