@@ -27,11 +27,12 @@ MAY_IMPORT = {
     "link": "errors log tasks protocol config.model transports",
     "ops": "errors log tasks config transports",
     "mcp": "errors log tasks protocol config.model transports edge",
+    "doctor": "",
     "uplink": "errors log tasks protocol config.model transports link",
     "client": "errors log tasks protocol config link mcp ops uplink",
     "access": "errors log protocol config link ops uplink",
     "server": "errors log tasks protocol config guard transports edge link ops",
-    "cli": "hushgate errors log protocol config client access server",
+    "cli": "hushgate errors log protocol config doctor client access server",
     "__main__": "cli",
 }
 
@@ -51,6 +52,7 @@ REASONS = {
     ("ops", "*"): "what a program does with its process is the same for every program",
     ("mcp", "link"): "a stdio service answers HTTP on any pipe, and does not know who brought it",
     ("mcp", "*"): "a program and its sessions are what they are, whoever reaches them",
+    ("doctor", "*"): "it looks from outside, as any client would, and shares nothing with what it examines",
     ("uplink", "config"): "how a server is reached is a value of config.model, whoever dials",
     ("uplink", "*"): "home and laptop reach the server alike, so it knows neither",
     ("client", "access"): "what a laptop does is none of home's business, and the reverse",

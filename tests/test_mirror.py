@@ -27,6 +27,7 @@ NO_TEST = {
     "protocol/answers.py": "types; tests/protocol/test_hello.py makes every one of them",
     "protocol/transcript.py": "formulas; tests/protocol/test_hello.py holds them to fixed vectors",
     "uplink/words.py": "sentences; tests/uplink/test_uplink.py and tests/faults/test_tokens.py look for them",
+    "doctor/faults.py": "tests/doctor/test_mcp.py and test_ollama.py seed every fault",
     "mcp/child.py": "tests/mcp/test_bridge.py starts and ends real programs, well-behaved and not",
     "link/routes.py": "two protocols without code; the type checker tests them",
     "transports/base.py": "the contract, which tests/transports/test_contract.py holds every pipe to",

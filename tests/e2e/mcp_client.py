@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import anyio
+from mcp import Client
 from mcp.client.session import ClientRequestContext
 from mcp_types import (
     CreateMessageRequestParams,
@@ -17,8 +18,6 @@ from mcp_types import (
     ElicitResult,
     TextContent,
 )
-
-from mcp import Client
 
 
 async def sample(context: ClientRequestContext, params: CreateMessageRequestParams) -> CreateMessageResult:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.hushgate import ENVIRON
+from tests.e2e.hushgate import ENVIRON, command
 from tests.e2e.mcp_rig import FIXTURES, Rig, start_fixtures
 from tests.e2e.nginx import Nginx
 from tests.e2e.node import Checks, conformance, inspect, node
@@ -145,3 +145,21 @@ def test_an_nginx_that_buffers_and_compresses_holds_no_step_back(programs: Progr
         nginx.program.wait_listening(("127.0.0.1", port))
         assert client(direct(port), mode)["one_by_one"]
         nginx.program.stop()
+
+
+def test_the_doctor_finds_nothing_wrong_and_knows_the_decoy(programs: Programs) -> None:
+    rig = Rig(programs, {"port": start_fixtures(programs), "program": FIXTURES})
+    for name in rig.ports:
+        said = run(command("doctor", "mcp", rig.url(name)), environ=ENVIRON).stdout.decode()
+        assert "era: revision 2026-07-28" in said, name
+        assert "buffering: a stream arrives at once" in said, name
+    lost = run(command("doctor", "mcp", direct(rig.door), "--json"), environ=ENVIRON, code=4).stdout
+    assert json.loads(lost)["findings"][-1]["check"] == "decoy"
+
+
+def test_what_is_printed_for_a_project_is_used_by_the_inspector(programs: Programs, tmp_path: Path) -> None:
+    rig = Rig(programs, {"program": FIXTURES})
+    file = tmp_path / ".mcp.json"
+    file.write_bytes(run(command("config", "mcp-json", rig.url("program"), "--no-key"), environ=ENVIRON).stdout)
+    listed = inspect("--config", file, "--server", "home", method="tools/list")
+    assert listed == inspect(rig.url("program"), "--transport", "http", method="tools/list")

@@ -2,7 +2,7 @@
 
 import click
 
-from hushgate.cli import config_ssh
+from hushgate.cli import config_clients, config_ssh
 
 
 @click.group("config")
@@ -11,3 +11,5 @@ def command() -> None:
 
 
 command.add_command(config_ssh.command)
+for other in config_clients.COMMANDS:
+    command.add_command(other)

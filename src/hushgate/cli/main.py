@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hushgate import __version__
-from hushgate.cli import access, check, client, completion, config, connect, file, server, token
+from hushgate.cli import access, check, client, completion, config, connect, doctor, file, server, token
 from hushgate.errors import SystemFault, UserError
 
 HELP = """\
@@ -33,6 +33,7 @@ First steps:
   hushgate token new                      a token for both files
   hushgate check server.toml client.toml  every mistake at once
   hushgate client client.toml --probe     connect once, show each step
+  hushgate doctor mcp URL                 what keeps a service from being used
 """
 
 EPILOG = """\
@@ -53,6 +54,7 @@ COMMANDS: tuple[click.Command, ...] = (
     connect.command,
     check.command,
     config.command,
+    doctor.command,
     token.command,
     completion.command,
     file.command,
