@@ -106,13 +106,17 @@ def test_an_unknown_command_would_be_noticed() -> None:
 
 def test_the_files_of_the_readme_are_good(tmp_path: Path) -> None:
     """With a domain, tokens and a certificate filled in, as the text says."""
-    server, client, without_nginx, private, laptop, program = TOML.findall((ROOT / "README.md").read_text())
+    server, client, without_nginx, private, laptop, program, guarded, its_port = TOML.findall(
+        (ROOT / "README.md").read_text()
+    )
     services = server[server.index("[server.services") :]
-    private = server[: server.index("[server.services")] + private
+    head = server[: server.index("[server.services")]
+    private, guarded = head + private, head + guarded
     program = client[: client.index("[client.services")] + program
+    files = (server, client, without_nginx + services, private, laptop, program, guarded, laptop + its_port)
     for name in ("fullchain.pem", "privkey.pem"):
         (tmp_path / name).write_text("")
-    for number, text in enumerate((server, client, without_nginx + services, private, laptop, program)):
+    for number, text in enumerate(files):
         text = text.replace("/etc/letsencrypt/live/your-domain.com/", "").replace("your-domain.com", "example.org")
         for which in ("first token", "second token", "third token", "laptop's key"):
             text = text.replace(f"the {which}", f"{which} " * 8 + which)

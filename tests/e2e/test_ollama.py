@@ -20,10 +20,8 @@ from hushgate.config.model import (
     ServerConfig,
     ServerService,
 )
-from hushgate.edge.heads import RequestHead, ResponseHead
-from hushgate.edge.judge import Exchange, Judge
-from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody
-from hushgate.edge.refusals import Answer
+from hushgate.edge.judge import Exchange, Rules
+from hushgate.edge.ollama import OllamaProfile
 from hushgate.server.app import Server
 from tests.aio import run
 from tests.e2e import ollama_clients
@@ -54,28 +52,15 @@ http {{
 """
 
 
-class Recorder:
-    """A judge that keeps every exchange, as the audit line will have it."""
+class Recorder(Rules):
+    """Keeps every exchange, as the audit line will have it."""
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, rules: OllamaRules) -> None:
+        super().__init__("ollama", profile=OllamaProfile(rules))
         self.exchanges: list[Exchange] = []
-
-    def judge(self, exchange: Exchange) -> Allow | Deny | Answer | NeedBody:
-        return self._judge.judge(exchange)
-
-    def judge_body(self, exchange: Exchange, body: bytes) -> Allow | Deny:
-        return self._judge.judge_body(exchange, body)
-
-    def dialect(self, request: RequestHead) -> Dialect:
-        return self._judge.dialect(request)
-
-    def meter(self, exchange: Exchange, response: ResponseHead) -> Meter | None:
-        return self._judge.meter(exchange, response)
 
     def over(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
-        self._judge.over(exchange)
 
 
 class Tunnel:
@@ -84,6 +69,7 @@ class Tunnel:
     def __init__(self, ollama: Ollama, http: Http) -> None:
         self._ollama = Address(*ollama.address)
         self._http = http
+        self.recorder = Recorder(http.rules or OllamaRules())
 
     async def start(self) -> None:
         nowhere = Address("127.0.0.1", 0)
@@ -95,7 +81,6 @@ class Tunnel:
         await self.client.start()
         front = self.server.fronts.of("ollama")
         assert front is not None
-        self.recorder = Recorder(front.site.judge)
         front.change(replace(front.site, judge=self.recorder))
         self.port = self.server.ports["ollama"].address.port
         self.url = f"http://127.0.0.1:{self.port}"

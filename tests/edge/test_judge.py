@@ -35,6 +35,16 @@ def test_names(host: bytes, names: frozenset[bytes], passes: bool) -> None:
         assert isinstance(verdict, Deny) and verdict.status == 421 and "hostname = " in verdict.message
 
 
+@pytest.mark.parametrize("host", [b"evil.example.org", b"evil.example.org:11434"])
+def test_a_laptops_port_needs_a_good_name_always(host: bytes) -> None:
+    laptop = Peer("192.0.2.7", proved=True)
+    evil, good = exchange(host), exchange(b"localhost:11434")
+    evil.peer = good.peer = laptop
+    verdict = Rules("ollama").judge(evil)
+    assert isinstance(verdict, Deny) and verdict.status == 421
+    assert isinstance(Rules("ollama").judge(good), Allow)
+
+
 def test_1_0_may_have_no_host() -> None:
     ask = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), 0.0)
     assert isinstance(Rules("mcp", NAMES).judge(ask), Allow)

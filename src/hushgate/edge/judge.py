@@ -57,12 +57,14 @@ class Judge(Protocol):
 
 
 _ADDRESS: Final = re.compile(rb"\[.*\]|[0-9.]+")
+_LOOPBACK: Final = frozenset({b"localhost"})
 
 
 class Rules:
     """Host, then the profile. `hosts` are the names without ports that requests may have, beside addresses (RFC 9110
     §7.4: 421 for any other); empty: every name. It is what keeps a page that resolves its own name to us from being
-    taken for a visitor (DNS rebinding), since the Host that home sees is always a good one."""
+    taken for a visitor (DNS rebinding), since the Host that home sees is always a good one. A laptop's local port asks
+    its visitors for no key, so what comes through it always needs a good name."""
 
     def __init__(self, service: str, hosts: frozenset[bytes] = frozenset(), profile: Profile | None = None) -> None:
         self.service = service
@@ -70,8 +72,8 @@ class Rules:
         self._profile = profile or NoRules()
 
     def judge(self, exchange: Exchange) -> Allow | Deny | Answer | NeedBody:
-        host = exchange.request.host
-        if self._hosts and host and (name := name_of(host)) not in self._hosts and not _ADDRESS.fullmatch(name):
+        host, hosts = exchange.request.host, self._hosts or (_LOOPBACK if exchange.peer.proved else self._hosts)
+        if hosts and host and (name := name_of(host)) not in hosts and not _ADDRESS.fullmatch(name):
             told = name.decode("latin-1")
             return Deny(421, "host", f'{self.service} is not served as {told}; hostname = "{told}" would allow it')
         return self._profile.judge(exchange.request)
