@@ -216,7 +216,7 @@ def round_trips_under_load(echo_address: Address, bulk_address: Address, towards
     """As `round_trips` with one byte every 50 ms, while another visitor of the service BULK[`towards`] moves as much
     as goes.
 
-    The first second, in which the line's rate is searched, is left out.
+    The first 0.3 s, in which the line's rate is searched, are left out.
     """
     move = source if towards == "home" else sink
     round_trips(echo_address, 1, every=0)  # Home may still be on its way.
@@ -228,8 +228,8 @@ def round_trips_under_load(echo_address: Address, bulk_address: Address, towards
 
         worker = threading.Thread(target=work, daemon=True)
         worker.start()
-        taken = round_trips(echo_address, 20 + count, every=0.05)
+        taken = round_trips(echo_address, 6 + count, every=0.05)
         assert worker.is_alive(), "the bulk went on until the end"
         bulk.shutdown(socket.SHUT_RDWR)
         worker.join()
-    return taken[20:]
+    return taken[6:]

@@ -217,8 +217,10 @@ class Pair:
                 moved = 1
             else:
                 moved += self.step(side)
+        # An ACK that falls due by the tick leaves in the next turn.
+        waiting = self.waiting
         self.tick()
-        return bool(moved) or self.waiting
+        return bool(moved) or waiting
 
     def open(self, out: bytes = b"", *, service: str = "ssh", ends: bool = True, side: int = 0) -> Memory:
         """Opens a stream that sends `out`."""

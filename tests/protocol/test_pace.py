@@ -41,6 +41,30 @@ def test_the_start_is_quick_on_a_long_fat_path() -> None:
     assert path.run(1).rate >= 0.8 * 1000 * MBIT
 
 
+def bulk_after_keystrokes(rate: float, rtt: float) -> Path:
+    """A path that has carried little, at the moment from which on it has more to carry than it can."""
+    path = Path(rate * MBIT, rtt, lambda now: 0.08 * MBIT if now < 101 else 4000 * MBIT)
+    path.run(1)
+    assert path.pace.starting
+    return path
+
+
+@pytest.mark.parametrize(("rate", "rtt", "wait"), [(10, 0.02, 0.04), (10, 0.04, 0.055), (20, 0.03, 0.065)])
+def test_the_start_of_a_bulk_transfer_makes_no_long_queue(rate: float, rtt: float, wait: float) -> None:
+    path = bulk_after_keystrokes(rate, rtt)
+    seen = path.run(0.3)
+    assert seen.longest_wait < wait and seen.rate >= 0.8 * rate * MBIT
+    seen = path.run(0.7)
+    assert seen.longest_wait < 0.02 and seen.rate >= 0.95 * rate * MBIT
+
+
+@pytest.mark.parametrize(("rate", "rtt", "seconds"), [(100, 0.1, 0.5), (100, 0.05, 0.25), (1000, 0.02, 0.25)])
+def test_the_start_of_a_bulk_transfer_is_quick(rate: float, rtt: float, seconds: float) -> None:
+    path = bulk_after_keystrokes(rate, rtt)
+    path.run(seconds)
+    assert path.run(0.5).rate >= 0.9 * rate * MBIT
+
+
 @pytest.mark.parametrize("rtt", [0.02, 0.2])
 def test_a_slow_path(rtt: float) -> None:
     path = Path(MBIT, rtt)

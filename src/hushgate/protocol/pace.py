@@ -6,8 +6,9 @@ no option of our socket reaches. What we can do is not to fill it: keep in fligh
 windowed minimum, both from ACKs, which carry how long the receiver held them back. A sample taken while we had little
 to send says nothing about the path's limit, so it may only raise the rate.
 
-At the start the cap doubles each round trip, like TCP's window, but only while the round trips show no queue: on a slow
-path a few doublings are seconds.
+At the start the cap doubles each round trip, like TCP's window, but only while the round trips show no queue and the
+rate keeps up with it: on a slow path a few doublings are seconds. The first round in which all of them show a queue
+that the rate does not explain ends the start; so do three in which the rate did not grow.
 
 Rate × round trip = flight, always: from a full path alone nobody can tell a slower one from a longer one, and a
 minimum that is never refreshed would grow with our own queue, the cap with it. So now and then we look (`probing`):
@@ -33,6 +34,8 @@ from hushgate.protocol.limits import (
 
 _STARTUP_GROWTH: Final = 1.25
 _STARTUP_ROUNDS: Final = 3
+_STARTUP_CAP: Final = 2
+"""Times what the rate explains: the rate of a round is that of the cap before it doubled."""
 _RATE_RTTS: Final = 10
 _NEAR: Final = 1.1
 _NEAR_FLOOR: Final = 0.001
@@ -155,7 +158,11 @@ class Pace:
         else:
             self._flat_rounds = 0
             self._round_rate = self.rate
-        if low <= CAP_GAIN * (self.min_rtt + CAP_SLACK):
+        explained = CAP_GAIN * self.rate * (self.min_rtt + CAP_SLACK)
+        if low > CAP_GAIN * (self.min_rtt + CAP_SLACK):
+            if self._startup > explained:
+                self._startup = 0
+        elif self._startup <= _STARTUP_CAP * explained:
             self._startup = min(2 * self._startup, self._ceiling)
 
     def _update(self) -> None:
