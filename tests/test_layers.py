@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "client": "errors log tasks protocol config link mcp ops uplink",
     "access": "errors log protocol config link ops uplink",
     "server": "errors log tasks protocol config guard transports edge link ops",
-    "cli": "hushgate errors log protocol config doctor client access server",
+    "cli": "hushgate errors log protocol config transports.tls doctor client access server",
     "__main__": "cli",
 }
 

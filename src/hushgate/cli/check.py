@@ -1,8 +1,10 @@
 """`hushgate check FILE`: everything that is wrong or odd in a file, at once."""
 
 import os
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -17,9 +19,11 @@ def run(files: tuple[Path, ...]) -> int:
     bad = False
     for file in files:
         loaded, problems = examine(file, os.environ)
+        unread, unusable = look_at(list(named_files(loaded)))
+        problems += [f"{file}: {reason}" for reason in unusable]
         for problem in problems:
             click.echo(problem)
-        for warning in loaded.warnings:
+        for warning in [*loaded.warnings, *(f"{file}: {reason}" for reason in unread)]:
             click.echo(f"warning: {warning}")
         for hint in loaded.hints:
             click.echo(f"hint: {hint}")
@@ -29,6 +33,44 @@ def run(files: tuple[Path, ...]) -> int:
             click.echo(f"{file}: good: {summary(loaded)}")
         bad = bad or bool(problems)
     return 2 if bad else 0
+
+
+class Named(NamedTuple):
+    """Files that `key` names. `load` reads them as the program will, and raises SystemFault."""
+
+    key: str
+    paths: tuple[Path, ...]
+    load: Callable[[], object]
+
+
+def named_files(loaded: "Loaded") -> Iterator[Named]:
+    """What a program would read besides its file. OpenSSL is not loaded when there is nothing."""
+    if loaded.server and (certificate := loaded.server.certificate):
+        from hushgate.transports.tls import TlsServer
+
+        cert, key = certificate.cert, certificate.key
+        yield Named("server.certificate", (cert, key), lambda: TlsServer(cert, key))
+    for section, config in (("client", loaded.client), ("access", loaded.access)):
+        if config and (root := config.trusted_root):
+            from hushgate.transports.tls import client_context
+
+            yield Named(f"{section}.trusted_root", (root,), partial(client_context, root))
+
+
+def look_at(named: list[Named]) -> tuple[list[str], list[str]]:
+    """Which of them this user may not read, so that nothing can be said of them, and which cannot be used."""
+    from hushgate.errors import SystemFault
+
+    unread, unusable = [], []
+    for key, paths, load in named:
+        if hidden := [path for path in paths if not os.access(path, os.R_OK)]:
+            unread.append(f"{key}: {hidden[0]} cannot be read by this user, so it was not looked at")
+            continue
+        try:
+            load()
+        except SystemFault as error:
+            unusable.append(f"{key}: {error}")
+    return unread, unusable
 
 
 def summary(loaded: "Loaded") -> str:
