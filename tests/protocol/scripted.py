@@ -1,5 +1,7 @@
 """A session that does a little of everything, the same each time, so that its link can be cut at each of its bytes."""
 
+from collections.abc import Iterator
+
 from hushgate.protocol.frames import HEADER, Code
 from tests.protocol.invariants import check
 from tests.protocol.pair import Pair, pattern
@@ -69,10 +71,18 @@ class Scripted:
 
 def interesting(transcript: bytes | bytearray) -> list[int]:
     """The offsets at which a cut may make a difference."""
-    offsets, at = [], 0
+    return [
+        at + n
+        for at, length in spans(transcript)
+        for n in range(length)
+        if n < 60 or n > length - 20 or n % _SPARSE == 0
+    ]
+
+
+def spans(transcript: bytes | bytearray) -> Iterator[tuple[int, int]]:
+    """Where each frame begins, and its length."""
+    at = 0
     while at < len(transcript):
         length = HEADER.size + HEADER.unpack_from(transcript, at)[2]
-        inside = range(length)
-        offsets += [at + n for n in inside if n < 60 or n > length - 20 or n % _SPARSE == 0]
+        yield at, length
         at += length
-    return offsets

@@ -7,18 +7,29 @@ import pytest
 from hushgate.errors import LocalProtocolError
 from hushgate.protocol import frames
 from hushgate.protocol.credit import Buffered
-from hushgate.protocol.frames import Code, Kind, Mode, Open
+from hushgate.protocol.frames import Code, Kind, Mode, Open, Type
 from hushgate.protocol.limits import STREAM_ID_MAX, STREAMS_MAX, WINDOW_INITIAL
 from hushgate.protocol.stream import Stream
 from tests.protocol.invariants import check
 from tests.protocol.pair import Memory, Pair, pattern
-from tests.protocol.scripted import Scripted, interesting
+from tests.protocol.scripted import Scripted, interesting, spans
 
 
 def test_cut_at_every_byte() -> None:
-    whole = Scripted()
+    whole = Scripted(big=400)
     whole.run([])
     whole.verify()
+    for side in (0, 1):
+        for offset in range(len(whole.pair.history[0][side])):
+            again = Scripted(big=400)
+            again.run([(side, offset)])
+            again.verify()
+
+
+def test_cut_around_the_frames_of_a_stream_that_renews_its_window() -> None:
+    whole = Scripted()
+    whole.run([])
+    assert Type.WINDOW in [transcript[at] for transcript in whole.pair.history[0] for at, _ in spans(transcript)]
     for side in (0, 1):
         for offset in interesting(whole.pair.history[0][side]):
             again = Scripted()
