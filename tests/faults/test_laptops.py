@@ -1,7 +1,9 @@
 """A laptop's streams across lost links, at either side of the server or at both, and what a hostile laptop gets."""
 
 import asyncio
+import contextlib
 import hashlib
+import os
 import random
 from asyncio import StreamReader, StreamWriter
 from dataclasses import replace
@@ -170,5 +172,27 @@ def test_a_removed_key_ends_the_streams_of_a_laptop_that_is_away_too() -> None:
             made.server.reload(replace(config, services={"echo": echo}))
             await until(lambda: made.empty, "home to be left", 1.0)
             await leave(writer)
+
+    run(main())
+
+
+def test_programs_that_have_ended_leave_no_descriptor_behind() -> None:
+    def descriptors() -> list[str]:
+        found = []
+        for number in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append(os.readlink(f"/proc/self/fd/{number}").split("[")[0])
+        return sorted(found)
+
+    async def main() -> None:
+        async with tunnel():
+            pass
+        before = descriptors()  # With what a process keeps for all its ports.
+        async with tunnel() as made, laptop(made) as one:
+            for visitor in (await made.visit(), await one.visit()):
+                await say(visitor, b"hello")
+                await leave(visitor[1])
+            assert len(descriptors()) > len(before)
+        await until(lambda: descriptors() == before, "everything to be closed")
 
     run(main())

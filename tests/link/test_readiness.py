@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from hushgate.link.readiness import EpollReadiness, Readiness, readiness
+from hushgate.link.readiness import EpollReadiness, Readiness, readiness, release
 from tests.aio import run
 from tests.link.joined import tcp_pair
 from tests.tunnel import until
@@ -160,5 +160,33 @@ def test_linux_has_the_epoll() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(readiness(loop), EpollReadiness) == (sys.platform == "linux")
+
+    run(main())
+
+
+def test_the_descriptor_goes_with_the_last_socket_that_is_watched() -> None:
+    async def main() -> None:
+        ready = EpollReadiness(asyncio.get_running_loop())
+        one, other = tcp_pair()
+        called: list[int] = []
+        with one, other:
+            ready.add_reader(one.fileno(), lambda: called.append(1))
+            ready.add_writer(one.fileno(), lambda: None)
+            release(ready)
+            other.send(b"x")
+            await until(lambda: called, "the socket that is watched still")
+            ready.remove_writer(one.fileno())
+            assert not ready._epoll.closed
+            ready.remove_reader(one.fileno())
+            assert ready._epoll.closed
+            release(ready)
+
+    run(main())
+
+
+def test_the_loop_is_nobodys_to_release() -> None:
+    async def main() -> None:
+        release(the_loop())
+        assert not asyncio.get_running_loop().is_closed()
 
     run(main())

@@ -9,7 +9,7 @@ from hushgate.errors import SystemFault
 from hushgate.link.endpoint import SocketEndpoint
 from hushgate.link.lobby import Lobby
 from hushgate.link.port import Port
-from hushgate.link.readiness import readiness
+from hushgate.link.readiness import readiness, release
 from hushgate.link.routes import Route
 from hushgate.log import Seldom, logger
 from hushgate.ops.program import run as run_program
@@ -56,6 +56,7 @@ class Access:
     async def stop(self) -> None:
         self._close()
         await self.uplinks.stop()
+        release(self._readiness)
 
     def reload(self, config: AccessConfig) -> None:
         """Takes over another configuration; streams of unchanged services do not notice. Raises SystemFault or

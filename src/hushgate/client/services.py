@@ -15,7 +15,7 @@ from hushgate.client.alias import Aliases
 from hushgate.config.model import ClientService, Stdio
 from hushgate.link.local import LocalDial
 from hushgate.link.patrol import Patrol
-from hushgate.link.readiness import readiness
+from hushgate.link.readiness import readiness, release
 from hushgate.link.sealing import seal
 from hushgate.link.streampipe import StreamPipe
 from hushgate.log import Seldom, logger
@@ -66,6 +66,7 @@ class Services:
             self._tasks.start(f"end the programs of {name}", bridge.stop())
         await self._tasks.settle(PROGRAMS_END)
         await self._tasks.stop()
+        release(self._readiness)
 
     def connect(self, stream: Stream) -> None:
         """The server opened `stream`."""

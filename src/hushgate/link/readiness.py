@@ -34,8 +34,14 @@ class Readiness(Protocol):
 
 
 def readiness(loop: asyncio.AbstractEventLoop) -> Readiness:
-    """The cheapest there is for the sockets of one program; it lives as long as `loop`."""
+    """The cheapest there is for the sockets of one program, whose owner calls `release` at its end."""
     return EpollReadiness(loop) if sys.platform == "linux" else loop
+
+
+def release(ready: Readiness) -> None:
+    """No more sockets come; those that are still watched, because their last bytes have not left, stay."""
+    if isinstance(ready, EpollReadiness):
+        ready.close()
 
 
 class EpollReadiness:
@@ -45,7 +51,14 @@ class EpollReadiness:
         self._epoll = select.epoll()
         self._readers: dict[int, _Callback] = {}
         self._writers: dict[int, _Callback] = {}
+        self._loop = loop
+        self._closing = False
         loop.add_reader(self._epoll.fileno(), self._on_ready)
+
+    def close(self) -> None:
+        """Lets go of the descriptor, now or with the last socket that is watched."""
+        self._closing = True
+        self._perhaps_close()
 
     def add_reader(self, fd: int, callback: _Callback) -> None:
         self._readers[fd] = callback
@@ -60,6 +73,8 @@ class EpollReadiness:
             self._epoll.modify(fd, select.EPOLLOUT)
         else:
             self._epoll.unregister(fd)
+            if self._closing:
+                self._perhaps_close()
 
     def add_writer(self, fd: int, callback: _Callback) -> None:
         self._writers[fd] = callback
@@ -74,6 +89,13 @@ class EpollReadiness:
             self._epoll.modify(fd, select.EPOLLIN)
         else:
             self._epoll.unregister(fd)
+            if self._closing:
+                self._perhaps_close()
+
+    def _perhaps_close(self) -> None:
+        if not (self._readers or self._writers or self._epoll.closed):
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
 
     def _on_ready(self) -> None:
         # Errors and hang-ups are events of their own, for readers and writers alike.

@@ -13,7 +13,7 @@ from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import ProofGuard
 from hushgate.link.lobby import Lobby
 from hushgate.link.port import Port
-from hushgate.link.readiness import readiness
+from hushgate.link.readiness import readiness, release
 from hushgate.log import logger
 from hushgate.ops.program import serve
 from hushgate.ops.watch import Watch
@@ -110,6 +110,7 @@ class Server:
         self.fronts.stop()
         await self._door.stop()
         await self.sessions.stop()
+        release(self._readiness)
 
     def _close(self) -> None:
         for port in self.ports.values():
