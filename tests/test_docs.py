@@ -106,14 +106,14 @@ def test_an_unknown_command_would_be_noticed() -> None:
 
 def test_the_files_of_the_readme_are_good(tmp_path: Path) -> None:
     """With a domain, tokens and a certificate filled in, as the text says."""
-    server, client, without_nginx, private, laptop, program, guarded, its_port = TOML.findall(
+    server, client, without_nginx, private, laptop, program, guarded, its_port, keyed = TOML.findall(
         (ROOT / "README.md").read_text()
     )
     services = server[server.index("[server.services") :]
     head = server[: server.index("[server.services")]
-    private, guarded = head + private, head + guarded
+    private, guarded, keyed = head + private, head + guarded, head + keyed
     program = client[: client.index("[client.services")] + program
-    files = (server, client, without_nginx + services, private, laptop, program, guarded, laptop + its_port)
+    files = (server, client, without_nginx + services, private, laptop, program, guarded, laptop + its_port, keyed)
     for name in ("fullchain.pem", "privkey.pem"):
         (tmp_path / name).write_text("")
     for number, text in enumerate(files):

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "tasks": "log",
     "protocol": "errors",
     "config": "errors protocol",
-    "guard": "errors protocol",
+    "guard": "errors protocol config.model",
     "transports": "errors log tasks protocol config.model",
     "edge": "errors protocol config.model",
     "link": "errors log tasks protocol config.model transports",
@@ -39,6 +39,7 @@ MAY_IMPORT = {
 # Why a part must not be imported by the parts named, or by any other ("*") that may not.
 REASONS = {
     ("protocol", "*"): "the core takes bytes, time and randomness as arguments and knows nobody who has them",
+    ("guard", "config"): "whom it lets in are values of config.model, so that it can judge without a file",
     ("guard", "*"): "a verdict is a function of what it is told, so that it can be tested without a server",
     ("edge", "config"): "rules are values of config.model, so that they can be judged by without a file",
     ("edge", "*"): "what strangers see is a function of their bytes and the time",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hushgate.config.httpkeys import key_hash
 from hushgate.protocol.keys import Role, derive_keys
 
 from .conftest import TOKEN, Run
@@ -46,3 +47,18 @@ def test_a_name_that_no_service_can_have(run: Run, name: str) -> None:
     outcome = run("token", "verifier", name, stdin=TOKEN)
     assert (outcome.code, outcome.out) == (2, "")
     assert "1 to 255 printable bytes" in outcome.err
+
+
+def test_a_key_is_shown_once_and_its_hash_is_for_the_file(run: Run) -> None:
+    outcome = run("token", "key", "editor")
+    key, _, _, *lines = outcome.out.splitlines()
+    assert (outcome.code, len(bytes.fromhex(key))) == (0, 32)
+    assert lines == ["[[server.services.NAME.keys]]", 'label = "editor"', f'hash = "{key_hash(key)}"']
+    outcome = run("token", "key")
+    key, _, _, line = outcome.out.splitlines()
+    assert line == f'keys = ["{key_hash(key)}"]'
+
+
+def test_a_label_that_cannot_stand_in_a_log(run: Run) -> None:
+    outcome = run("token", "key", "a b")
+    assert (outcome.code, outcome.out) == (2, "") and "LABEL: must be up to 64 letters" in outcome.err

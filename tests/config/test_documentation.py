@@ -13,6 +13,8 @@ ENVIRON = {name: name.lower() * 8 for name in re.findall(r"\$\{([A-Z_]+)\}", PAG
 SECTIONS = {
     "server": '[server]\nbind_addr = "127.0.0.1:1"\nservices = {}\n',
     "server.services.NAME": '[server]\nbind_addr = "127.0.0.1:1"\n[server.services.NAME]\ntoken = "${TOKEN}"\n',
+    "[server.services.NAME.keys]": '[server]\nbind_addr = "127.0.0.1:1"\n[server.services.NAME]\ntoken = "${TOKEN}"\n'
+    'type = "http"\n[[server.services.NAME.keys]]\nlabel = "a"\nkey = "${TOKEN}1"\n',
     "server.limits": '[server]\nbind_addr = "127.0.0.1:1"\nservices = {}\n[server.limits]\n',
     "client": '[client]\nremote_addr = "wss://h/"\nservices = {}\n',
     "client.services.NAME": '[client]\nremote_addr = "wss://h/"\n[client.services.NAME]\ntoken = "${TOKEN}"\n',

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hushgate.edge.gateway import Gateway
 from hushgate.edge.heads import RequestHead, ResponseHead
-from hushgate.edge.judge import Exchange, Judge, Rules
+from hushgate.edge.judge import Exchange, Judge, Rules, Wait
 from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody
-from hushgate.edge.refusals import Answer
+from hushgate.edge.refusals import Answer, refuse
 from hushgate.edge.rewrite import Peer
 from hushgate.edge.sides import Failure, Site, State, Timing
 
@@ -133,23 +133,37 @@ class Scripted:
     """A judge that says what it was told to, and remembers what it heard."""
 
     def __init__(
-        self, verdict: Allow | Deny | Answer | NeedBody, of_body: Allow | Deny | None = None, meter: Meter | None = None
+        self,
+        verdict: Allow | Deny | Answer | NeedBody | Wait,
+        of_body: Allow | Deny | None = None,
+        meter: Meter | None = None,
+        *,
+        then: Allow | Deny | NeedBody | None = None,
+        body_max: int | None = None,
     ) -> None:
         self.verdict = verdict
         self.of_body = of_body or Allow()
+        self.then = then or Allow()
+        self.body_max = body_max
         self.watching = meter
+        self.waiting: Exchange
         self.bodies: list[bytes] = []
         self.exchanges: list[Exchange] = []
 
-    def judge(self, exchange: Exchange) -> Allow | Deny | Answer | NeedBody:
-        return self.verdict
+    def admit(self, exchange: Exchange) -> Deny | Answer | Wait | None:
+        self.waiting = exchange
+        exchange.body_max = self.body_max
+        return self.verdict if isinstance(self.verdict, Answer | Wait) else None
+
+    def judge(self, exchange: Exchange) -> Allow | Deny | NeedBody:
+        return self.then if isinstance(self.verdict, Answer | Wait) else self.verdict
 
     def judge_body(self, exchange: Exchange, body: bytes) -> Allow | Deny:
         self.bodies.append(body)
         return self.of_body
 
-    def dialect(self, request: RequestHead) -> Dialect:
-        return Dialect.OPENAI
+    def tell(self, exchange: Exchange, deny: Deny) -> Answer:
+        return refuse(Dialect.OPENAI, deny)
 
     def meter(self, exchange: Exchange, response: ResponseHead) -> Meter | None:
         return self.watching

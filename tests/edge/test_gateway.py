@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from hushgate.edge.judge import Rules
+from hushgate.edge.judge import Exchange, Rules, Wait
 from hushgate.edge.profile import Allow, Deny, NeedBody
 from hushgate.edge.refusals import Answer
 from hushgate.edge.rewrite import Peer
@@ -289,3 +289,68 @@ def test_a_trusted_peer_names_the_visitor() -> None:
     scene = Scene(peer=Peer("127.0.0.1", trusted=True))
     scene.say(GET[:-2] + b"X-Forwarded-For: 203.0.113.9, 198.51.100.4\r\n\r\n")
     assert scene.home.begun == ["198.51.100.4"]
+
+
+def test_a_request_waits_for_its_turn_unread() -> None:
+    scene = Scene(judge := Scripted(Wait(), then=NeedBody(5)))
+    assert scene.say(POST + b"hello") == b"" and scene.state is State.QUEUED
+    assert scene.visitor.paused and scene.gateway.due == inf and scene.unread == b"hello"
+    assert judge.waiting.go_on is not None
+    judge.waiting.go_on()
+    assert not scene.visitor.paused
+    assert scene.say(b"").endswith(b"hello")
+    assert scene.answer(OK)
+
+
+def test_a_turn_may_end_in_a_refusal() -> None:
+    scene = Scene(judge := Scripted(Wait(), then=Deny(403, "rule", "no")))
+    scene.say(GET)
+    assert judge.waiting.go_on is not None
+    judge.waiting.go_on()
+    assert scene.visitor.took().startswith(b"HTTP/1.1 403 ") and scene.state is State.HEAD
+
+
+def test_a_visitor_leaves_while_it_waits_for_its_turn() -> None:
+    scene = Scene(judge := Scripted(Wait()))
+    scene.say(GET)
+    scene.gateway.ended("reset")
+    [exchange] = judge.exchanges
+    assert (exchange.aborted, exchange.refused, scene.overs) == (True, "the visitor left", 1)
+
+
+@pytest.mark.parametrize("verdict", [Allow(), NeedBody(100)])
+def test_a_body_that_grows_too_long(verdict: Allow | NeedBody) -> None:
+    scene = Scene(judge := Scripted(verdict, body_max=4))
+    scene.say(POST.replace(b"Content-Length: 5", b"Transfer-Encoding: chunked"))
+    scene.say(b"5\r\nhello\r\n0\r\n\r\n")
+    assert scene.visitor.took().startswith(b"HTTP/1.1 413 ") and scene.visitor.end == "closed"
+    assert (scene.home.end, judge.exchanges[0].refused) == ("dropped", "body")
+
+
+def test_a_request_that_cannot_be_read_is_told_to_the_judge() -> None:
+    scene = Scene(judge := Scripted(Allow()))
+    scene.say(POST + b"hello")
+    scene.answer(OK)
+    scene.say(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
+    bad = judge.exchanges[1]
+    assert (bad.request.method, bad.status, bad.refused, bad.received) == (b"", 400, "malformed", 0)
+
+
+def test_what_was_parked_before_is_not_this_requests() -> None:
+    scene = Scene(judge := Scripted(Allow()))
+    scene.home.parked = 3.0
+    scene.say(GET)
+    scene.answer(OK)
+    judge.verdict = Deny(403, "rule", "no")
+    scene.say(GET)
+    assert [exchange.parked for exchange in judge.exchanges] == [3.0, 0.0]
+
+
+def test_home_sees_its_own_origin_when_the_page_was_judged() -> None:
+    class Pages(Scripted):
+        def admit(self, exchange: Exchange) -> None:
+            exchange.request.page = b"https://app.example"
+
+    ask = GET.replace(b"\r\n\r\n", b"\r\nORIGIN: https://app.example\r\n\r\n")
+    assert b"\r\nORIGIN: http://127.0.0.1:11434\r\n" in Scene(Pages(Allow())).say(ask)
+    assert b"\r\nORIGIN: https://app.example\r\n" in Scene(Scripted(Allow())).say(ask)

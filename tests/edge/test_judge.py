@@ -2,6 +2,7 @@
 
 import pytest
 
+from hushgate.edge.heads import UNREAD
 from hushgate.edge.judge import Exchange, Rules, name_of
 from hushgate.edge.parser import read_request
 from hushgate.edge.profile import Allow, Deny, Dialect, NeedBody, NoRules
@@ -28,9 +29,9 @@ def exchange(host: bytes) -> Exchange:
     ],
 )
 def test_names(host: bytes, names: frozenset[bytes], passes: bool) -> None:
-    verdict = Rules("mcp", names).judge(exchange(host))
+    verdict = Rules("mcp", names).admit(exchange(host))
     if passes:
-        assert isinstance(verdict, Allow)
+        assert verdict is None
     else:
         assert isinstance(verdict, Deny) and verdict.status == 421 and "hostname = " in verdict.message
 
@@ -40,14 +41,14 @@ def test_a_laptops_port_needs_a_good_name_always(host: bytes) -> None:
     laptop = Peer("192.0.2.7", proved=True)
     evil, good = exchange(host), exchange(b"localhost:11434")
     evil.peer = good.peer = laptop
-    verdict = Rules("ollama").judge(evil)
+    verdict = Rules("ollama").admit(evil)
     assert isinstance(verdict, Deny) and verdict.status == 421
-    assert isinstance(Rules("ollama").judge(good), Allow)
+    assert Rules("ollama").admit(good) is None
 
 
 def test_1_0_may_have_no_host() -> None:
     ask = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), 0.0)
-    assert isinstance(Rules("mcp", NAMES).judge(ask), Allow)
+    assert Rules("mcp", NAMES).admit(ask) is None
 
 
 def test_then_the_profile_judges() -> None:
@@ -64,8 +65,9 @@ def test_then_the_profile_judges() -> None:
     rules, ask = Rules("ollama", NAMES, Careful()), exchange(b"localhost")
     assert rules.judge(ask) == NeedBody(10)
     assert rules.judge_body(ask, b"") == Deny(403, "word", "no")
-    assert rules.dialect(ask.request) is Dialect.OLLAMA
-    assert isinstance(rules.judge(exchange(b"evil.org")), Deny)
+    assert rules.tell(ask, Deny(503, "away", "no")).body == b'{"error": "no"}\n'
+    assert dict(rules.tell(ask, Deny(503, "away", "no")).headers)[b"Retry-After"] == b"5"
+    assert rules.tell(Exchange(UNREAD, Peer("192.0.2.7"), 0.0), Deny(400, "malformed", "no")).status == 400
 
 
 def test_name_of() -> None:

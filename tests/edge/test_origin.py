@@ -3,56 +3,76 @@
 import pytest
 
 from hushgate.edge.heads import RequestHead
-from hushgate.edge.origin import Origins, for_home, for_page
+from hushgate.edge.origin import Origins, for_page
+from hushgate.edge.rewrite import Peer
 
-PUBLIC = "https://ollama.example.org"
+PEER = Peer("192.0.2.7", tls=True)
 LISTED = Origins(frozenset({"https://app.example", "chrome-extension://abc"}))
 
 
 def ask(*origins: bytes, method: bytes = b"POST", more: tuple[tuple[bytes, bytes], ...] = ()) -> RequestHead:
-    return RequestHead(method, b"/api/chat", [*((b"Origin", origin) for origin in origins), *more])
+    headers = [*((b"Origin", origin) for origin in origins), *more]
+    return RequestHead(method, b"/api/chat", headers, host=b"ollama.example.org")
 
 
 @pytest.mark.parametrize(
-    "origins",
+    "origin",
     [
-        (),
-        (b"https://app.example",),
-        (b"chrome-extension://abc",),
-        (b"https://ollama.example.org",),
-        (b"https://ollama.example.org:443",),
+        b"https://app.example",
+        b"chrome-extension://abc",
+        b"https://ollama.example.org",
+        b"https://ollama.example.org:443",
     ],
 )
-def test_admitted(origins: tuple[bytes, ...]) -> None:
-    assert LISTED.admits(ask(*origins), PUBLIC)
+def test_admitted(origin: bytes) -> None:
+    assert LISTED.admits(origin, ask(origin), PEER)
 
 
 @pytest.mark.parametrize(
-    "origins",
+    "origin",
     [
-        (b"https://evil.example",),
-        (b"null",),
-        (b"",),
-        (b"https://app.example.evil.example",),
-        (b"http://app.example",),
-        (b"https://app.example:8443",),
-        (b"http://ollama.example.org",),
-        (b"https://ollama.example.org:8443",),
-        (b"https://ollama.example.org/",),
-        (b"https://ollama.example.org@evil.example",),
-        (b"https://user@ollama.example.org",),
-        (b"https://ollama.example.org:port",),
-        (b"https://app.example", b"https://app.example"),
-        (b"https://app.example, https://evil.example",),
-        (b"https://\xff",),
+        b"https://evil.example",
+        b"null",
+        b"",
+        b"https://app.example.evil.example",
+        b"http://app.example",
+        b"https://app.example:8443",
+        b"http://ollama.example.org",
+        b"https://ollama.example.org:8443",
+        b"https://ollama.example.org/",
+        b"https://ollama.example.org@evil.example",
+        b"https://user@ollama.example.org",
+        b"https://ollama.example.org:port",
+        b"https://app.example, https://evil.example",
+        b"https://\xff",
     ],
 )
-def test_foreign_pages(origins: tuple[bytes, ...]) -> None:
-    assert not LISTED.admits(ask(*origins), PUBLIC)
+def test_foreign_pages(origin: bytes) -> None:
+    assert not LISTED.admits(origin, ask(origin), PEER)
 
 
 def test_everybody_when_the_owner_says_so() -> None:
-    assert Origins(frozenset({"*"})).admits(ask(b"https://any.example"), PUBLIC)
+    assert Origins(frozenset({"*"})).admits(b"https://any.example", ask(), PEER)
+
+
+@pytest.mark.parametrize(
+    ("told", "origin", "admitted"),
+    [
+        ((), b"https://ollama.example.org", True),
+        ((), b"http://ollama.example.org", True),
+        ((), b"https://evil.example", False),
+        (((b"X-Forwarded-Proto", b"https"),), b"https://ollama.example.org", True),
+        (((b"X-Forwarded-Proto", b"https"),), b"http://ollama.example.org", False),
+        (((b"X-Forwarded-Host", b"public.example"), (b"X-Forwarded-Proto", b"https")), b"https://public.example", True),
+    ],
+)
+def test_behind_a_proxy(told: tuple[tuple[bytes, bytes], ...], origin: bytes, admitted: bool) -> None:
+    assert LISTED.admits(origin, ask(origin, more=told), Peer("127.0.0.1", trusted=True)) == admitted
+
+
+def test_a_visitor_is_not_believed() -> None:
+    told = ((b"X-Forwarded-Host", b"evil.example"),)
+    assert not LISTED.admits(b"https://evil.example", ask(b"https://evil.example", more=told), PEER)
 
 
 def test_a_preflight_is_answered_here() -> None:
@@ -79,15 +99,6 @@ def test_a_preflight_is_answered_here() -> None:
 )
 def test_what_is_no_preflight_goes_on(request_: RequestHead) -> None:
     assert LISTED.preflight(request_) is None
-
-
-def test_home_sees_its_own_origin() -> None:
-    headers = [(b"Host", b"x"), (b"ORIGIN", b"https://app.example"), (b"Accept", b"*/*")]
-    assert for_home(headers, b"127.0.0.1:11434") == [
-        (b"Host", b"x"),
-        (b"ORIGIN", b"http://127.0.0.1:11434"),
-        (b"Accept", b"*/*"),
-    ]
 
 
 def test_the_page_sees_its_own_origin() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hushgate.guard.quota import Quota, Turnstile
+from hushgate.config.model import Quota
+from hushgate.guard.quota import Turnstile
 
 
 def test_without_limits_everybody_goes_on() -> None:
@@ -15,10 +16,10 @@ def test_without_limits_everybody_goes_on() -> None:
 def test_some_at_a_time_some_wait_the_rest_is_told() -> None:
     turnstile: Turnstile[str] = Turnstile(Quota(concurrent=2, queue=2), 0.0)
     assert [turnstile.enter(name) for name in "abcde"] == ["go", "go", "wait", "wait", "full"]
-    assert [turnstile.leave() for _ in range(2)] == ["c", "d"]
+    assert [turnstile.leave() for _ in range(2)] == [["c"], ["d"]]
     assert turnstile.calls == 2
-    assert [turnstile.leave() for _ in range(2)] == [None, None]
-    assert turnstile.calls == 0 and turnstile.idle
+    assert [turnstile.leave() for _ in range(2)] == [[], []]
+    assert turnstile.calls == 0
 
 
 def test_who_gives_up_waiting_frees_its_place() -> None:
@@ -26,7 +27,7 @@ def test_who_gives_up_waiting_frees_its_place() -> None:
     assert [turnstile.enter(name) for name in "ab"] == ["go", "wait"]
     turnstile.abandon("b")
     turnstile.abandon("b")
-    assert turnstile.enter("c") == "wait" and turnstile.leave() == "c"
+    assert turnstile.enter("c") == "wait" and turnstile.leave() == ["c"]
 
 
 def test_a_minute_holds_so_many() -> None:
@@ -44,4 +45,14 @@ def test_streams_are_counted_apart() -> None:
     assert [turnstile.open_stream() for _ in range(3)] == [True, True, False]
     assert turnstile.enter("a") == "go"
     turnstile.close_stream()
-    assert turnstile.open_stream() and not turnstile.idle
+    assert turnstile.open_stream() and turnstile.streams == 2
+
+
+def test_a_quota_that_changes_holds_for_those_who_wait() -> None:
+    turnstile: Turnstile[str] = Turnstile(Quota(concurrent=1, queue=9), 0.0)
+    assert [turnstile.enter(name) for name in "abcde"] == ["go", "wait", "wait", "wait", "wait"]
+    turnstile.quota = Quota(concurrent=3, queue=9)
+    assert turnstile.enter("f") == "wait", "nobody overtakes"
+    assert turnstile.leave() == ["b", "c", "d"]
+    turnstile.quota = Quota(concurrent=1, queue=9)
+    assert [turnstile.leave() for _ in range(3)] == [[], [], ["e"]]

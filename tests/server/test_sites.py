@@ -5,10 +5,12 @@ import pytest
 from hushgate.config.model import Address, Http, OllamaRules, Secret, ServerConfig, ServerService
 from hushgate.edge.judge import Exchange
 from hushgate.edge.parser import read_request
-from hushgate.edge.profile import Allow, Deny
+from hushgate.edge.profile import Deny
 from hushgate.edge.rewrite import Peer
 from hushgate.server.sites import Sites, build_site
+from hushgate.server.turns import Turns
 
+TURNS = Turns(lambda: 0.0, lambda call: call())
 SITES = Sites(
     [
         ("", "/x", "any /x"),
@@ -63,16 +65,16 @@ def test_names(bind: str | None, hostnames: tuple[str, ...], names: tuple[str, .
     http = Http(hostnames, "/p")
     address = Address(bind, 1) if bind else None
     service = ServerService("s", (Secret("t"),), bind=address, http=http)
-    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}, names=names))
+    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}, names=names), TURNS)
     request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
-    assert isinstance(site.judge.judge(Exchange(request, Peer("192.0.2.1"), 0.0)), Allow) == passes
+    assert (site.judge.admit(Exchange(request, Peer("192.0.2.1"), 0.0)) is None) == passes
     assert (site.service, site.prefix, site.timing.head) == ("s", b"/p", 60.0)
 
 
 def test_a_profile_judges() -> None:
     http = Http(rules=OllamaRules())
     service = ServerService("s", (Secret("t"),), http=http)
-    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}))
+    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}), TURNS)
     request = read_request(b"POST /api/pull HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
     verdict = site.judge.judge(Exchange(request, Peer("192.0.2.1"), 0.0))
     assert isinstance(verdict, Deny) and verdict.reason == "endpoint"

@@ -1,5 +1,5 @@
-"""`hushgate token new` and `hushgate token verifier`: tokens come from the system's randomness, or from standard input,
-never from the command line, where every user of the machine could read them."""
+"""`hushgate token …`: tokens and keys come from the system's randomness, or from standard input, never from the command
+line, where every user of the machine could read them."""
 
 import sys
 
@@ -38,9 +38,30 @@ def run_verifier(service: str, access: bool) -> int:
     return 0
 
 
+def run_key(label: str | None) -> int:
+    """Raises ConfigError for a label that cannot stand in a file."""
+    import secrets
+
+    from hushgate.config.httpkeys import check_label, key_hash
+
+    if label is not None:
+        try:
+            check_label(label)
+        except ValueError as error:
+            raise ConfigError([f"LABEL: {error}"]) from None
+    key = secrets.token_hex(32)
+    click.echo(key)
+    click.echo("\n# The line above is the key, for whoever asks; it is shown once. For server.toml:")
+    if label is None:
+        click.echo(f'keys = ["{key_hash(key)}"]')
+    else:
+        click.echo(f'[[server.services.NAME.keys]]\nlabel = "{label}"\nhash = "{key_hash(key)}"')
+    return 0
+
+
 @click.group("token")
 def command() -> None:
-    """Make tokens and verifiers."""
+    """Make tokens, verifiers and keys."""
 
 
 @command.command("new")
@@ -67,3 +88,18 @@ def verifier(service: str, access: bool) -> int:
       hushgate token verifier ssh < token.txt
     """
     return run_verifier(service, access)
+
+
+@command.command("key")
+@click.argument("label", required=False)
+def key(label: str | None) -> int:
+    """Print a new key for an HTTP service, and what server.toml keeps of it.
+
+    The key is the first line, and is shown this once; the file holds its hash. Programs send it as an API key
+    (Authorization: Bearer, or x-api-key). LABEL names it in the log.
+
+    \b
+    Example:
+      hushgate token key editor
+    """
+    return run_key(label)

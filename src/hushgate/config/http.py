@@ -4,19 +4,36 @@ import re
 from typing import Final
 
 from hushgate.config import values
-from hushgate.config.model import Http, ServerService
+from hushgate.config.httpkeys import read_keys, read_quota
+from hushgate.config.model import Address, Http, Quota, ServerService
 from hushgate.config.profile import read_profile
+from hushgate.config.secrets import Tokens
 from hushgate.config.shared import is_placeholder
 from hushgate.config.table import Table
 
 _NAME: Final = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+_ORIGIN: Final = re.compile(r"(?:https?|[a-z][a-z0-9+.-]*-extension)://[a-z0-9.-]+(?::[0-9]{1,5})?|\*")
+_KEYS: Final = (
+    "hostname",
+    "path",
+    "park",
+    "head_timeout",
+    "body_timeout",
+    "keepalive_timeout",
+    "keys",
+    "per_minute",
+    "concurrent",
+    "queue",
+    "streams",
+    "max_body",
+    "allowed_origins",
+    "forward_authorization",
+    "audit",
+)
 
 
-_KEYS: Final = ("hostname", "path", "park", "head_timeout", "body_timeout", "keepalive_timeout")
-
-
-def read_http(table: Table, kind: str) -> Http | None:
+def read_http(table: Table, kind: str, tokens: Tokens) -> Http | None:
     """What the keys of an HTTP service mean; None for another kind of service, which has none of them."""
     if kind != "http":
         for key in table.ask(*_KEYS):
@@ -24,6 +41,7 @@ def read_http(table: Table, kind: str) -> Http | None:
         read_profile(table, kind)
         return None
     default = Http()
+    quota = read_quota(table, Quota())
     return Http(
         hostnames=_hostnames(table),
         path=table.value("path", _path, default.path),
@@ -32,7 +50,23 @@ def read_http(table: Table, kind: str) -> Http | None:
         body=table.value("body_timeout", _some_time, default.body),
         keepalive=table.value("keepalive_timeout", _some_time, default.keepalive),
         rules=read_profile(table, kind),
+        keys=read_keys(table, tokens, quota),
+        quota=quota,
+        origins=tuple(table.value("allowed_origins", _origins, [])),
+        forward_authorization=table.value("forward_authorization", values.boolean, default.forward_authorization),
+        audit=table.value("audit", values.boolean, default.audit),
     )
+
+
+def look_at_keys(table: Table, bind: Address | None, http: Http | None, *, tls: bool) -> None:
+    """Warns when keys travel for everybody to read; says it when everybody may ask without one."""
+    exposed = bind is not None and not values.is_loopback(bind.host)
+    if http is None:
+        return
+    if http.keys and exposed and not tls:
+        table.warn("keys", "travel unencrypted to bind_addr; add tls = true")
+    if not http.keys and (exposed or http.on_door) and "public" not in table:
+        table.hint("type", "everybody may ask; keys = […] lets in who has a key (hushgate token key makes one)")
 
 
 def no_two_alike(services: dict[str, ServerService], tables: dict[str, Table]) -> None:
@@ -64,6 +98,14 @@ def _hostnames(table: Table) -> tuple[str, ...]:
 
 def _texts(value: object) -> list[str]:
     return values.texts(value) if isinstance(value, list) else [values.text(value)]
+
+
+def _origins(value: object) -> list[str]:
+    origins = values.texts(value)
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f'{origin} is no origin as browsers write it; write for example "https://app.example.org"')
+    return origins
 
 
 def _path(value: object) -> str:

@@ -147,11 +147,37 @@ class OllamaRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """How much may be asked of one service with one key; None: as much as you like. `per_minute` requests, `concurrent`
+    calls at a time while `queue` more wait for their turn, long-lived `streams` at a time, which are counted apart;
+    `body`: bytes of one request's body."""
+
+    per_minute: int | None = None
+    concurrent: int | None = None
+    queue: int = 0
+    streams: int | None = None
+    body: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpKey:
+    """A key of an HTTP service, as its SHA-256. `label` is no secret, and one label may have several keys; what is
+    asked with an `admin` key is not held to the service's profile."""
+
+    label: str
+    digest: bytes = field(repr=False)
+    admin: bool = False
+    quota: Quota = Quota()
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
     """What a service of HTTP has besides. `hostnames`: names under which it is served, on the door as well when it has
     no path; `path`: the prefix under which it is served on the door, without a slash at its end. `park`: how long a
-    request waits for home; the rest is how long a visitor may take for a head, between two reads of a body, between
-    two requests."""
+    request waits for home; then come how long a visitor may take for a head, between two reads of a body, between
+    two requests. `keys` empty: everybody may ask; `quota` is for those who need no key. `origins`: pages of other
+    origins that may ask. `forward_authorization`: home sees an Authorization that was not our key. `audit`: each
+    request is logged."""
 
     hostnames: tuple[str, ...] = ()
     path: str = ""
@@ -160,6 +186,11 @@ class Http:
     body: float = HTTP_BODY
     keepalive: float = HTTP_KEEPALIVE
     rules: OllamaRules | None = None
+    keys: tuple[HttpKey, ...] = ()
+    quota: Quota = Quota()
+    origins: tuple[str, ...] = ()
+    forward_authorization: bool = False
+    audit: bool = True
 
     @property
     def on_door(self) -> bool:

@@ -47,8 +47,8 @@ def refuse_strangers(table: Table, bind: Address | None, http: Http | None, *, k
         key = "bind_addr" if exposed else "hostname" if "hostname" in table else "path"
         table.problem(
             key,
-            "lets everybody use Ollama, which asks for no key; bind it to 127.0.0.1 and come by hushgate access, "
-            "or write public = true",
+            'lets everybody use Ollama, which asks for no key; give it keys of type = "http", bind it to 127.0.0.1 and '
+            "come by hushgate access, or write public = true",
         )
 
 

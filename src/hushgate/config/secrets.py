@@ -51,7 +51,7 @@ class Tokens:
         one = table.value(key, _text, None)
         found = [(key, one)] if one is not None else []
         found += [(f"{key}s", raw) for raw in table.value(f"{key}s", values.texts, [])]
-        secrets = [self._secret(table, name, raw) for name, raw in found] + self._from_file(table, f"{key}_file")
+        secrets = [self.secret(table, name, raw) for name, raw in found] + self.from_file(table, f"{key}_file")
         return tuple(dict.fromkeys(secret for secret in secrets if secret is not None))
 
     def one_of(self, table: Table, key: str = "token") -> Secret | None:
@@ -59,11 +59,11 @@ class Tokens:
         if key in table and f"{key}_file" in table:
             table.problem(f"{key}_file", f"stands beside {key}; keep one of the two")
         raw = table.value(key, _text, None)
-        from_file = self._from_file(table, f"{key}_file")
+        from_file = self.from_file(table, f"{key}_file")
         if len(from_file) > 1:
             table.problem(f"{key}_file", f"holds several; one {key} is proved, keep that one")
         if raw is not None:
-            return self._secret(table, key, raw)
+            return self.secret(table, key, raw)
         return from_file[0] if from_file else None
 
     def default(self, table: Table) -> Secret | None:
@@ -71,7 +71,7 @@ class Tokens:
         raw = table.value("default_token", _text, None)
         if raw is None:
             return Secret("") if "default_token" in table else None
-        return self._secret(table, "default_token", raw) or Secret("")
+        return self.secret(table, "default_token", raw) or Secret("")
 
     def expanded(self, table: Table, key: str) -> Secret | None:
         """Any text, which may name variables of the environment and need not be a token; a secret to be safe."""
@@ -83,12 +83,13 @@ class Tokens:
         if self._literal and self._posix and mode & stat.S_IROTH:
             self._report.warn("", f"every user of this machine may read its tokens; run: chmod o-r {path}")
 
-    def _secret(self, table: Table, key: str, raw: str) -> Secret | None:
+    def secret(self, table: Table, key: str, raw: str, *, strict: bool = False) -> Secret | None:
+        """The token that stands in KEY as `raw`; `strict`: a weak one is refused, not only warned about."""
         found = self._expanded(table, key, raw)
         if found is None:
             return None
         self._literal = self._literal or not _VARIABLE.search(raw)
-        return self._checked(table, key, found.reveal(), trimmed_silently=False)
+        return self._checked(table, key, found.reveal(), trimmed_silently=False, strict=strict)
 
     def _expanded(self, table: Table, key: str, raw: str) -> Secret | None:
         missing = [name for name in _VARIABLE.findall(raw) if name not in self._environ]
@@ -97,7 +98,7 @@ class Tokens:
             return None
         return Secret(_VARIABLE.sub(lambda match: self._environ[match[1]], raw))
 
-    def _checked(self, table: Table, key: str, raw: str, *, trimmed_silently: bool) -> Secret | None:
+    def _checked(self, table: Table, key: str, raw: str, *, trimmed_silently: bool, strict: bool) -> Secret | None:
         token = raw.strip()
         if reason := refusal(token):
             table.problem(key, reason)
@@ -107,12 +108,12 @@ class Tokens:
         secret = Secret(token)
         if len(token) < WEAK_TOKEN and secret not in self._weak:
             self._weak.add(secret)
-            table.warn(
-                key, f"shorter than {WEAK_TOKEN} characters, so it may be guessed; `hushgate token new` makes a token"
-            )
+            tell = table.problem if strict else table.warn
+            tell(key, f"shorter than {WEAK_TOKEN} characters, so it may be guessed; `hushgate token new` makes a token")
         return secret
 
-    def _from_file(self, table: Table, key: str) -> list[Secret]:
+    def from_file(self, table: Table, key: str, *, strict: bool = False) -> list[Secret]:
+        """The lines of the file that KEY names; `strict` as in `secret`."""
         named = table.value(key, values.text, None)
         if named is None:
             return []
@@ -132,7 +133,7 @@ class Tokens:
         raw = [line for line in lines if line.strip()]
         if not raw:
             table.problem(key, f"{path} holds no token; `hushgate token new` makes one")
-        secrets = (self._checked(table, key, line, trimmed_silently=True) for line in raw)
+        secrets = (self._checked(table, key, line, trimmed_silently=True, strict=strict) for line in raw)
         return [secret for secret in secrets if secret is not None]
 
 

@@ -1,9 +1,10 @@
 """`[server]`: table to ServerConfig."""
 
+from hashlib import sha256
 from pathlib import Path
 
 from hushgate.config import values
-from hushgate.config.http import no_two_alike, read_http
+from hushgate.config.http import look_at_keys, no_two_alike, read_http
 from hushgate.config.model import Address, Certificate, Limits, Secret, ServerConfig, ServerService
 from hushgate.config.profile import refuse_strangers
 from hushgate.config.secrets import Tokens, missing_token, verifiers
@@ -55,7 +56,7 @@ def read_server(section: Table, tokens: Tokens, base: Path) -> ServerConfig:
 
 
 def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, transport: Transport) -> ServerService:
-    http = read_http(table, read_type(table))
+    http = read_http(table, read_type(table), tokens)
     problems = len(table.report.problems)
     secrets = tokens.all_of(table)
     verifying = verifiers(table, "verifier", "hushgate token verifier SERVICE")
@@ -75,17 +76,23 @@ def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, t
     tls = table.value("tls", values.boolean, False)
     if tls and bind is None:
         table.problem("tls", "is for the service's own port; add bind_addr, or remove it")
-    refuse_strangers(table, bind, http, keyed=False)
+    refuse_strangers(table, bind, http, keyed=http is not None and bool(http.keys))
+    look_at_keys(table, bind, http, tls=tls)
     table.done()
     return ServerService(name, secrets, verifying, bind, nodelay, access_keys, access_verifiers, tls, http)
 
 
 def _keys_apart(services: dict[str, ServerService], tables: dict[str, Table]) -> None:
-    """No access key is also a token: whoever has it could play home."""
-    secrets = {secret for service in services.values() for secret in service.tokens}
+    """No access key is also a token, since whoever has it could play home; and no key of an HTTP service, which
+    travels, is either of them."""
+    tokens = {secret for service in services.values() for secret in service.tokens}
+    proved = tokens | {secret for service in services.values() for secret in service.access_keys}
+    digests = {sha256(secret.reveal().encode()).digest() for secret in proved}
     for name, service in services.items():
-        if secrets & set(service.access_keys):
+        if tokens & set(service.access_keys):
             tables[name].problem("access_key", "is also a token, so a laptop could play home; make another one")
+        if service.http and not digests.isdisjoint(key.digest for key in service.http.keys):
+            tables[name].problem("keys", "hold what is also a token or an access key; make another one")
 
 
 def _tls(section: Table, transport: Transport) -> bool:

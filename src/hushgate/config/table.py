@@ -84,6 +84,18 @@ class Table:
         found = {name: parent.table(name) for name in parent}
         return {name: table for name, table in found.items() if table is not None}
 
+    def items(self, key: str) -> "list[str | Table]":
+        """A list of texts and tables; a table's name ends in its place in the list, counted from 1."""
+        self._asked.add(key)
+        found = self._values.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(item, str | dict) for item in found):
+            self.report.problem(self.name(key), f"must be a list of texts, or tables [[{self.name(key)}]]")
+            return []
+        return [
+            Table(item, f"{self.name(key)}[{place}]", self.report) if isinstance(item, dict) else str(item)
+            for place, item in enumerate(found, 1)
+        ]
+
     def ask(self, *keys: str) -> list[str]:
         """Marks keys as known without reading them; returns those that are there."""
         self._asked.update(keys)

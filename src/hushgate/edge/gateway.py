@@ -20,17 +20,16 @@ from collections.abc import Callable
 from math import inf
 from typing import Final
 
-from hushgate.edge.heads import RequestHead, ResponseHead
-from hushgate.edge.judge import Exchange, note
+from hushgate.edge.heads import UNREAD, RequestHead, ResponseHead
+from hushgate.edge.judge import Exchange, Wait, note
 from hushgate.edge.parser import BadMessage, read_request
-from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody
-from hushgate.edge.refusals import Answer, answer_bytes, refuse
+from hushgate.edge.profile import Allow, Deny, Meter, NeedBody
+from hushgate.edge.refusals import Answer, answer_bytes
 from hushgate.edge.request import HeadFinder, RequestBody
 from hushgate.edge.response import ResponseRelay
 from hushgate.edge.rewrite import Mapping, Peer, inner_target, request_bytes
-from hushgate.edge.sides import Failure, HomeWire, Office, Site, State, Wire
+from hushgate.edge.sides import HELD, Failure, HomeWire, Office, Site, State, Wire
 
-_END: Final = b"\r\n\r\n"
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -61,9 +60,7 @@ class Gateway:
         self._body = RequestBody(0)
         self._judged = b""
         """A body that was gathered, judged, and goes home as one piece."""
-        self._limit = 0
         self._relay: ResponseRelay | None = None
-        self._mapping = Mapping()
         self._reused = False
         self._retiring = False
 
@@ -77,7 +74,7 @@ class Gateway:
                 return len(data)
             if before is State.HEAD:
                 at += self._read_head(data[at:] if at else data)
-            elif before is State.WAIT or before is State.PARKED:
+            elif before in HELD:
                 self._visitor.pause()
                 break
             elif before is State.AWAY:
@@ -100,9 +97,10 @@ class Gateway:
     def ended(self, error: str | None) -> None:
         if self.state is State.TUNNEL and error is None:
             self._home.close()
+            self._leave("")
         else:
             self._home.drop()
-        self._leave("the visitor left")
+            self._leave("the visitor left")
 
     def overdue(self) -> None:
         """`due` has come."""
@@ -117,7 +115,6 @@ class Gateway:
     def end(self, reason: str) -> None:
         """The service is no longer offered, or the program ends."""
         if self.state not in (State.OVER, State.AWAY):
-            self._home.drop()
             self._cut(reason)
 
     def retire(self) -> None:
@@ -127,14 +124,11 @@ class Gateway:
             self._close()
 
     def _read_head(self, data: bytes) -> int:
-        if not self._finder.begun:
-            if skip := len(data) - len(data.lstrip(b"\r\n")):
-                # RFC 9112 §2.2: an empty line in front of a request is ignored; a few are no attack.
-                if skip > len(_END):
-                    self._refuse(Deny(400, "malformed", "empty lines in place of a request"))
-                return skip
-            self.due = self._office.now() + self.site.timing.head
         try:
+            if not self._finder.begun:
+                if skip := self._finder.skip(data):
+                    return skip
+                self.due = self._office.now() + self.site.timing.head
             end = self._finder.find(data)
             if end:
                 head = data[:end]
@@ -157,8 +151,24 @@ class Gateway:
         self._requests += 1
         self._body = RequestBody(request.length)
         request.target = inner_target(request.target, site.prefix)  # What is judged is what is forwarded.
-        exchange = self._exchange = Exchange(request, self._peer, self._office.now())
-        verdict = site.judge.judge(exchange)
+        exchange = self._exchange = Exchange(request, self._peer, self._office.now(), go_on=self._go_on)
+        verdict = site.judge.admit(exchange)
+        self._body.most = exchange.body_max
+        if verdict is None:
+            self._judge(exchange)
+        elif isinstance(verdict, Wait):
+            self.state, self.due = State.QUEUED, inf
+        else:
+            self._refuse(verdict)
+
+    def _go_on(self) -> None:
+        """The turn of the request that waited has come."""
+        exchange = self._exchange
+        assert exchange is not None and self.state is State.QUEUED, "nobody waits for a turn"
+        self._judge(exchange)
+
+    def _judge(self, exchange: Exchange) -> None:
+        verdict = self.site.judge.judge(exchange)
         if isinstance(verdict, Allow):
             note(exchange, verdict.facts)
             self._forward(exchange)
@@ -174,14 +184,15 @@ class Gateway:
 
     def _gather(self, exchange: Exchange, limit: int) -> None:
         self.state = State.GATHER
-        self._limit = limit
         self.due = self._office.now() + self.site.timing.body
-        if (exchange.request.length or 0) > limit:
-            self._too_large()
+        if not self._body.fits(limit):
+            self._refuse(Deny(413, "body", f"the request's body is longer than {self._body.most} bytes"))
         elif self._body.done:
             self._gathered(exchange)
-        elif exchange.request.expects:
-            self._visitor.write([[_CONTINUE]])
+        else:
+            if exchange.request.expects:
+                self._visitor.write([[_CONTINUE]])
+            self._visitor.resume()
 
     def _read_body(self, data: bytes) -> int:
         exchange, body = self._exchange, self._body
@@ -190,15 +201,13 @@ class Gateway:
         try:
             if self.state is State.GATHER:
                 used = body.gather(data)
-                if body.size > self._limit:
-                    self._too_large()
-                elif body.done:
+                if body.done:
                     self._gathered(exchange)
                 return used
             pieces, used = body.forward(data)
         except BadMessage as bad:
             self._home.drop()
-            self._refuse(Deny(400, "malformed", f"the request's body could not be read: {bad.reason}"))
+            self._unanswered(Deny(bad.status, "body", f"the request's body could not be taken: {bad.reason}"))
             return len(data)
         if body.done:
             self.state, self.due = State.WAIT, inf
@@ -218,9 +227,6 @@ class Gateway:
             exchange.request.expects = False
             self._forward(exchange)
 
-    def _too_large(self) -> None:
-        self._refuse(Deny(413, "body", f"the request's body is longer than {self._limit} bytes"))
-
     # Home's side, called by the HomeWire.
 
     def home_open(self, host: bytes, *, reused: bool) -> None:
@@ -228,9 +234,8 @@ class Gateway:
         went the same way."""
         exchange = self._exchange
         assert exchange is not None and self.state is State.PARKED, "nobody asked for a way home"
-        request, mapping = exchange.request, self._mapping
-        if mapping.local != host or mapping.prefix != self.site.prefix:
-            mapping = self._mapping = Mapping(host, self.site.prefix)
+        request, mapping = exchange.request, Mapping(host, self.site.prefix)
+        exchange.parked = self._home.parked
         self._reused = reused
         keep = request.persistent and not self._retiring
         self._relay = ResponseRelay(request, self._peer, mapping, self._answered, keep=keep)
@@ -259,7 +264,7 @@ class Gateway:
             used = relay.feed(data)
         except BadMessage as bad:
             self._home.drop()
-            self._unanswered(502, "garbage", f"{self.site.service} gave an answer that cannot be read: {bad.reason}")
+            self._unanswered(Deny(502, "garbage", f"{self.site.service} gave an unreadable answer: {bad.reason}"))
             return len(data)
         if relay.switched:
             self.state, self.due = State.TUNNEL, inf
@@ -300,7 +305,6 @@ class Gateway:
         assert exchange is not None, "a response belongs to a request"
         exchange.status = response.status
         exchange.answered = self._office.now()
-        exchange.parked = self._home.parked
         return self.site.judge.meter(exchange, response)
 
     def _deliver(self, relay: ResponseRelay) -> None:
@@ -323,37 +327,31 @@ class Gateway:
             self._close()
 
     def _lost(self, failure: Failure) -> None:
-        service = self.site.service
-        if failure in (Failure.AWAY, Failure.FULL):
-            self._unanswered(503, failure.name.lower(), f"{service}: {failure.value}; try again in a moment")
-        elif failure is Failure.BROKEN and self._reused:
+        if failure is Failure.BROKEN and self._reused:
             # As if there were no gateway: the visitor's HTTP library knows that an idle connection may end.
             self._cut("home ended an idle connection")
         else:
-            self._unanswered(502, failure.name.lower(), f"{service}: {failure.value}")
+            self._unanswered(failure.told(self.site.service))
 
-    def _unanswered(self, status: int, reason: str, message: str) -> None:
+    def _unanswered(self, deny: Deny) -> None:
         """There will be no (whole) response from home."""
         if self._relay is not None and self._relay.head is not None:
-            self._cut(message)
+            self._cut(deny.message)
         else:
-            self._refuse(Deny(status, reason, message))
+            self._refuse(deny)
 
     # The ends of exchanges and connections.
 
     def _refuse(self, told: Deny | Answer) -> None:
         """Answers the request ourselves; the connection lives on when nothing of the request is left to be read."""
-        exchange = self._exchange
-        request = exchange.request if exchange else None
+        exchange = self._exchange = self._exchange or Exchange(UNREAD, self._peer, self._office.now())
+        request = exchange.request
         if isinstance(told, Deny):
-            if exchange:
-                note(exchange, told.facts)
-            dialect = self.site.judge.dialect(request) if request else Dialect.PLAIN
-            told = refuse(dialect, told, [(b"Retry-After", b"5")] if told.status == 503 else None)
-        if exchange:
-            exchange.status, exchange.refused = told.status, told.reason
-        whole = self._body.done or (request is not None and request.length == 0)
-        keep = request is not None and request.persistent and whole and not self._retiring
+            note(exchange, told.facts)
+            told = self.site.judge.tell(exchange, told)
+        exchange.status, exchange.refused = told.status, told.reason
+        whole = request is not UNREAD and (self._body.done or request.length == 0)
+        keep = request.persistent and whole and not self._retiring
         self._visitor.write([[answer_bytes(told, request, keep=keep)]])
         self._conclude()
         if keep:
@@ -368,12 +366,14 @@ class Gateway:
         if exchange is not None:
             exchange.received = self._body.size
             exchange.ended = self._office.now()
-            exchange.parked = max(exchange.parked, self._home.parked)
+            if self.state is State.PARKED:
+                exchange.parked = self._home.parked
             if relay is not None:
                 exchange.sent = relay.size
                 if relay.meter is not None:
                     note(exchange, relay.meter.facts())
             self.site.judge.over(exchange)
+        self._body = RequestBody(0)
 
     def _await_next(self) -> None:
         self.state = State.HEAD
@@ -394,7 +394,7 @@ class Gateway:
         if self.state in (State.OVER, State.AWAY):
             return
         self.state, self.due = State.OVER, inf
-        if self._exchange is not None and not self._exchange.refused:
-            self._exchange.refused = reason
+        if self._exchange is not None and reason:
+            self._exchange.aborted, self._exchange.refused = True, reason
         self._conclude()
         self._office.over()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 Headers = list[tuple[bytes, bytes]]
 """Name as written, value without the white space around it."""
@@ -10,8 +11,8 @@ Headers = list[tuple[bytes, bytes]]
 @dataclass(slots=True)
 class RequestHead:
     """`target` is in origin-form, or `*` (RFC 9112 §3.2); `length` is None for a chunked body. What judges a request
-    may replace `target` and `headers`: they are what is forwarded. The fields below `length` were read from the
-    headers once, with the framing, and are not looked for again."""
+    may replace `target` and `headers`: they are what is forwarded. The fields from `host` to `expects` were read from
+    the headers once, with the framing, and are not looked for again."""
 
     method: bytes
     target: bytes
@@ -27,6 +28,8 @@ class RequestHead:
     """The protocol asked for, when Connection names Upgrade."""
     expects: bool = False
     """`Expect: 100-continue`."""
+    page: bytes = b""
+    """The Origin of the page that asks, once it was found to be allowed: home sees its own origin in its place."""
 
     @property
     def path(self) -> bytes:
@@ -45,6 +48,10 @@ class RequestHead:
     def all(self, name: bytes) -> Iterable[bytes]:
         """The values of all headers of this name (lower case), in their order."""
         return (value for key, value in self.headers if key.lower() == name)
+
+
+UNREAD: Final = RequestHead(b"", b"", [])
+"""Stands for a request that could not be read."""
 
 
 @dataclass(slots=True)

@@ -2,18 +2,24 @@
 between two readings.
 
 The order (docs/why/http-gateway.md): Host, Origin, preflight, discovery paths, key, limits, profile by head, profile
-by body. `Judge` is what the gateway asks; `Rules` is the judge of a service that has a name and a profile.
+by body. `Judge` is what the gateway asks: first who is there, which may take its time, then what is asked for. `Rules`
+is the judge of a service that has a name and a profile; server/gatekeeper.py puts in what stands between the two.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from hushgate.edge.heads import RequestHead, ResponseHead
+from hushgate.edge.heads import Headers, RequestHead, ResponseHead
 from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody, NoRules, Profile
-from hushgate.edge.refusals import Answer
+from hushgate.edge.refusals import Answer, refuse
 from hushgate.edge.rewrite import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The request's turn has not come. `Exchange.go_on` is to be called when it has, never at once."""
 
 
 @dataclass(slots=True)
@@ -22,6 +28,7 @@ class Exchange:
     and `sent` count the bytes of the bodies."""
 
     request: RequestHead
+    """Without a method when it could not be read."""
     peer: Peer
     began: float
     facts: dict[str, str] = field(default_factory=dict)
@@ -35,27 +42,44 @@ class Exchange:
     ended: float = 0.0
     parked: float = 0.0
     """Seconds in which home was waited for."""
+    aborted: bool = False
+    """One of the two ends left in the middle."""
+    key: str = ""
+    """The label of the key that it was asked with."""
+    body_max: int | None = None
+    """Bytes that the request's body may have; `admit` has looked at the length that was stated."""
+    queued: float = 0.0
+    """Seconds in which it waited for its turn."""
+    go_on: Callable[[], None] | None = None
+    """The gateway's: its turn has come."""
+    release: Callable[[], None] | None = None
+    """The judge's: gives back what it holds of its key's limits."""
 
 
 class Judge(Protocol):
     """The rules of one service, shared by all its connections; what belongs to one request is in the Exchange."""
 
-    def judge(self, exchange: Exchange) -> Allow | Deny | Answer | NeedBody:
-        """By the head. A Deny is told in the request's dialect, an Answer goes out as it is."""
+    def admit(self, exchange: Exchange) -> Deny | Answer | Wait | None:
+        """Whether the visitor may ask at all; None: yes. A Deny is told in the request's dialect, an Answer goes out
+        as it is."""
+
+    def judge(self, exchange: Exchange) -> Allow | Deny | NeedBody:
+        """By the head, of a visitor who may ask."""
 
     def judge_body(self, exchange: Exchange, body: bytes) -> Allow | Deny:
         """By the whole body, after NeedBody."""
 
-    def dialect(self, request: RequestHead) -> Dialect:
-        """How a refusal of this request is told, whoever refuses it."""
+    def tell(self, exchange: Exchange, deny: Deny) -> Answer:
+        """How a refusal is told, whoever refuses."""
 
     def meter(self, exchange: Exchange, response: ResponseHead) -> Meter | None:
         """What watches the response's body."""
 
     def over(self, exchange: Exchange) -> None:
-        """Called once for each exchange that was judged, however it ended."""
+        """Called once for each exchange, however it ended; also for one whose request could not be read."""
 
 
+_SOON: Final[Headers] = [(b"Retry-After", b"5")]
 _ADDRESS: Final = re.compile(rb"\[.*\]|[0-9.]+")
 _LOOPBACK: Final = frozenset({b"localhost"})
 
@@ -71,18 +95,22 @@ class Rules:
         self._hosts = hosts
         self._profile = profile or NoRules()
 
-    def judge(self, exchange: Exchange) -> Allow | Deny | Answer | NeedBody:
+    def admit(self, exchange: Exchange) -> Deny | Answer | Wait | None:
         host, hosts = exchange.request.host, self._hosts or (_LOOPBACK if exchange.peer.proved else self._hosts)
         if hosts and host and (name := name_of(host)) not in hosts and not _ADDRESS.fullmatch(name):
             told = name.decode("latin-1")
             return Deny(421, "host", f'{self.service} is not served as {told}; hostname = "{told}" would allow it')
+        return None
+
+    def judge(self, exchange: Exchange) -> Allow | Deny | NeedBody:
         return self._profile.judge(exchange.request)
 
     def judge_body(self, exchange: Exchange, body: bytes) -> Allow | Deny:
         return self._profile.judge_body(exchange.request, body)
 
-    def dialect(self, request: RequestHead) -> Dialect:
-        return self._profile.dialect(request)
+    def tell(self, exchange: Exchange, deny: Deny) -> Answer:
+        dialect = self._profile.dialect(exchange.request) if exchange.request.method else Dialect.PLAIN
+        return refuse(dialect, deny, _SOON if deny.status == 503 else [])
 
     def meter(self, exchange: Exchange, response: ResponseHead) -> Meter | None:
         return self._profile.meter(exchange.request, response)

@@ -5,11 +5,13 @@ key, a preflight, which carries none, is answered here, and home sees its own or
 that is the one it allows.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from hushgate.edge.heads import Headers, RequestHead
+from hushgate.edge.rewrite import Peer
 
 _REQUEST_HEADERS: Final = (
     b"authorization, x-api-key, anthropic-version, anthropic-beta, content-type, accept, mcp-protocol-version,"
@@ -27,16 +29,13 @@ class Origins:
 
     allowed: frozenset[str] = frozenset()
 
-    def admits(self, request: RequestHead, public: str) -> bool:
-        """Whether the request comes from no page, from one of `public` (scheme and authority it was asked at), or from
-        an allowed one."""
-        written = list(request.all(b"origin"))
-        if not written:
+    def admits(self, origin: bytes, request: RequestHead, peer: Peer) -> bool:
+        """Whether a page of `origin` may ask: an allowed one, or one of the very origin that the request is for."""
+        written = origin.decode("latin-1")
+        if written in self.allowed or "*" in self.allowed:
             return True
-        if len(written) > 1:
-            return False
-        origin = written[0].decode("latin-1")
-        return origin in self.allowed or "*" in self.allowed or _same(origin, public)
+        asked = _parts(written)
+        return asked is not None and any(asked == _parts(public) for public in _public(request, peer))
 
     def preflight(self, request: RequestHead) -> Headers | None:
         """The headers of the answer (status 204) to a preflight of an admitted origin; None: it is none."""
@@ -54,11 +53,6 @@ class Origins:
         ]
 
 
-def for_home(headers: Headers, host: bytes) -> Headers:
-    """Request headers with home's own origin in place of the page's."""
-    return [(name, b"http://" + host if name.lower() == b"origin" else value) for name, value in headers]
-
-
 def for_page(headers: Headers, origin: bytes) -> Headers:
     """Response headers that let the page of `origin` read the answer; what home said of its own origin goes."""
     kept = [(name, value) for name, value in headers if not name.lower().startswith(b"access-control-")]
@@ -69,8 +63,13 @@ def _allow(origin: bytes) -> Headers:
     return [(b"Access-Control-Allow-Origin", origin), (b"Vary", b"Origin")]
 
 
-def _same(one: str, other: str) -> bool:
-    return _parts(one) is not None and _parts(one) == _parts(other)
+def _public(request: RequestHead, peer: Peer) -> Iterator[str]:
+    """The origin that the request is for, as browsers know it; two of them when a proxy does not tell its scheme."""
+    told = request.first(b"x-forwarded-host") if peer.trusted else None
+    authority = (told or request.host).decode("latin-1")
+    yield f"{peer.scheme(request).decode()}://{authority}"
+    if peer.trusted and request.first(b"x-forwarded-proto") is None:
+        yield f"https://{authority}"
 
 
 def _parts(origin: str) -> tuple[str, str, int] | None:

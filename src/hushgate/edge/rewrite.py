@@ -1,9 +1,9 @@
 """Writes heads anew from what was parsed. Names, values and order stay; what changes is named here and nothing else.
 
-Of a request: the options of Connection and what it names, Host (to what home's service expects), the X-Forwarded
-family, the framing. Of a response: the same hop-by-hop fields, the framing, `Location` when it leads to the local
-origin, and `X-Accel-Buffering: no` on what streams, so that an nginx in front passes every byte on at once (it would
-hold a gzipped stream back to its end).
+Of a request: the options of Connection and what it names, Host (to what home's service expects), Origin when it was
+judged, the X-Forwarded family, the framing. Of a response: the same hop-by-hop fields, the framing, `Location` when it
+leads to the local origin, and `X-Accel-Buffering: no` on what streams, so that an nginx in front passes every byte on
+at once (it would hold a gzipped stream back to its end).
 """
 
 import re
@@ -70,6 +70,8 @@ def request_bytes(request: RequestHead, peer: Peer, mapping: Mapping) -> bytes:
                 add(b"%b: %b\r\n" % (name, value))
         elif key in named:
             continue
+        elif key == b"origin" and request.page:
+            add(b"%b: http://%b\r\n" % (name, mapping.local or request.host))
         elif key in _CLAIMS:
             if peer.trusted:
                 present.add(key)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from hushgate.edge.judge import Judge
+from hushgate.edge.profile import Deny
 from hushgate.protocol.limits import HTTP_BODY, HTTP_HEAD, HTTP_KEEPALIVE
 
 
@@ -33,6 +34,12 @@ class Failure(Enum):
     FULL = "too many requests wait for home"
     REFUSED = "home's service does not accept connections"
     BROKEN = "home's service ended the connection"
+
+    def told(self, service: str) -> Deny:
+        """What the visitor hears."""
+        if self in (Failure.AWAY, Failure.FULL):
+            return Deny(503, self.name.lower(), f"{service}: {self.value}; try again in a moment")
+        return Deny(502, self.name.lower(), f"{service}: {self.value}")
 
 
 class HomeWire(Protocol):
@@ -98,9 +105,14 @@ class Site:
 class State(Enum):
     HEAD = "reads a head, or waits for one"
     BODY = "forwards a body"
+    QUEUED = "waits for its turn"
     GATHER = "collects a body for the judge"
     PARKED = "waits for a way home"
     WAIT = "has a whole request, waits for the end of its response"
     TUNNEL = "passes bytes"
     OVER = "has ended"
     AWAY = "has given the connection back"
+
+
+HELD: Final = (State.WAIT, State.PARKED, State.QUEUED)
+"""What comes from the visitor stays unread."""

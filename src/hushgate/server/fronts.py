@@ -1,11 +1,13 @@
 """The HTTP services of a configuration: a front for each, and which of them a request at the door is for."""
 
+import asyncio
 from collections.abc import Callable
 
 from hushgate.config.model import ServerConfig
 from hushgate.edge.judge import name_of
 from hushgate.server.front import Front
 from hushgate.server.sites import Sites, build_site
+from hushgate.server.turns import Turns
 from hushgate.server.wayhome import Gatehouse
 
 
@@ -14,7 +16,9 @@ class Fronts:
 
     def __init__(self, house: Callable[[str], Gatehouse]) -> None:
         self._house = house
+        self._loop = asyncio.get_running_loop()
         self._fronts: dict[str, Front] = {}
+        self._turns: dict[str, Turns] = {}
         self._sites: Sites[Front] = Sites()
 
     def of(self, service: str) -> Front | None:
@@ -31,11 +35,15 @@ class Fronts:
             service = config.services.get(name)
             if service is None or service.http is None:
                 self._fronts.pop(name).retire()
+                del self._turns[name]
         places = []
         for name, service in config.services.items():
             if service.http is None:
                 continue
-            site = build_site(service, service.http, config)
+            turns = self._turns.get(name)
+            if turns is None:
+                turns = self._turns[name] = Turns(self._loop.time, self._loop.call_soon)
+            site = build_site(service, service.http, config, turns)
             front = self._fronts.get(name)
             if front is None:
                 front = self._fronts[name] = Front(site, self._house(name))

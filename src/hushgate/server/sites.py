@@ -5,10 +5,13 @@ from typing import Generic, TypeVar
 
 from hushgate.config.model import Http, ServerConfig, ServerService
 from hushgate.config.values import is_loopback
-from hushgate.edge.judge import Rules
 from hushgate.edge.ollama import OllamaProfile
 from hushgate.edge.sides import Site, Timing
+from hushgate.log import logger
+from hushgate.server.gatekeeper import Gatekeeper
+from hushgate.server.turns import Turns
 
+_log = logger("http")
 F = TypeVar("F")
 
 
@@ -36,10 +39,10 @@ def _below(target: bytes, path: bytes) -> bool:
     return target.startswith(path) and target[len(path) : len(path) + 1] in (b"", b"/", b"?")
 
 
-def build_site(service: ServerService, http: Http, config: ServerConfig) -> Site:
-    """The service as its gateways see it."""
+def build_site(service: ServerService, http: Http, config: ServerConfig, turns: Turns) -> Site:
+    """The service as its gateways see it; `turns` are those of the service before, if it is not new."""
     profile = OllamaProfile(http.rules) if http.rules else None
-    judge = Rules(service.name, _hosts(service, http, config), profile)
+    judge = Gatekeeper(service.name, _hosts(service, http, config), profile, http, turns, _log if http.audit else None)
     return Site(service.name, judge, http.path.encode(), Timing(http.head, http.body, http.keepalive))
 
 

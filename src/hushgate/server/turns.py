@@ -1,0 +1,87 @@
+"""Who is at which of a service's turnstiles. It outlives the configurations in which the limits stand."""
+
+from collections.abc import Callable, Collection
+from enum import Enum
+
+from hushgate.config.model import Quota
+from hushgate.edge.judge import Exchange
+from hushgate.guard.quota import Turnstile
+
+
+class Turns:
+    """The turnstiles of one service, by label. `now` gives monotonic seconds; `soon` calls something when the present
+    call is over: whoever's turn has come may be anybody, and must not run in the middle of another's end."""
+
+    def __init__(self, now: Callable[[], float], soon: Callable[[Callable[[], None]], object]) -> None:
+        self.now = now
+        self.soon = soon
+        self._turnstiles: dict[str, Turnstile[Turn]] = {}
+
+    def of(self, label: str, quota: Quota) -> "Turnstile[Turn] | None":
+        """The turnstile for the keys of a label, with this quota from now on; None when it never stops anybody."""
+        turnstile = self._turnstiles.get(label)
+        if turnstile is None:
+            if quota in (_FREE, Quota(body=quota.body)):
+                return None
+            turnstile = self._turnstiles[label] = Turnstile(quota, self.now())
+        elif turnstile.quota != quota:
+            turnstile.quota = quota
+        return turnstile
+
+    def keep(self, labels: Collection[str]) -> None:
+        """There are no other labels any more."""
+        for label in self._turnstiles.keys() - set(labels):
+            del self._turnstiles[label]
+
+
+_FREE = Quota()
+
+
+class _At(Enum):
+    OUTSIDE = 0
+    WAITS = 1
+    CALLS = 2
+    STREAMS = 3
+
+
+class Turn:
+    """One request at a turnstile; `release` ends its stay, wherever it is."""
+
+    def __init__(self, turns: Turns, turnstile: Turnstile["Turn"], exchange: Exchange) -> None:
+        self._turns = turns
+        self._turnstile = turnstile
+        self._exchange = exchange
+        self._at = _At.OUTSIDE
+
+    def open_stream(self) -> bool:
+        """Takes a place among the long-lived ones, if there is one."""
+        if not self._turnstile.open_stream():
+            return False
+        self._at = _At.STREAMS
+        return True
+
+    def call(self) -> str:
+        """As Turnstile.enter."""
+        said = self._turnstile.enter(self)
+        self._at = {"go": _At.CALLS, "wait": _At.WAITS, "full": _At.OUTSIDE}[said]
+        return said
+
+    def release(self) -> None:
+        at, self._at = self._at, _At.OUTSIDE
+        if at is _At.WAITS:
+            self._turnstile.abandon(self)
+        elif at is _At.STREAMS:
+            self._turnstile.close_stream()
+        elif at is _At.CALLS:
+            for turn in self._turnstile.leave():
+                turn._called()
+
+    def _called(self) -> None:
+        self._at = _At.CALLS
+        self._turns.soon(self._go_on)
+
+    def _go_on(self) -> None:
+        exchange = self._exchange
+        if self._at is _At.CALLS and exchange.go_on is not None:
+            exchange.queued = self._turns.now() - exchange.began
+            exchange.go_on()

@@ -1,0 +1,77 @@
+"""Turnstiles that outlive a configuration, and turns that come after the call that gave them."""
+
+from collections.abc import Callable
+
+from hushgate.config.model import Quota
+from hushgate.edge.judge import Exchange
+from hushgate.edge.parser import read_request
+from hushgate.edge.rewrite import Peer
+from hushgate.server.turns import Turn, Turns
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.time = 10.0
+        self.soon: list[Callable[[], None]] = []
+        self.turns = Turns(lambda: self.time, self.soon.append)
+        self.gone_on: list[str] = []
+
+    def turn(self, name: str, quota: Quota) -> Turn:
+        exchange = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), self.time)
+        exchange.go_on = lambda: self.gone_on.append(f"{name} after {exchange.queued:g} s")
+        turnstile = self.turns.of("key", quota)
+        assert turnstile is not None
+        return Turn(self.turns, turnstile, exchange)
+
+
+ONE = Quota(concurrent=1, queue=5)
+
+
+def test_who_has_no_limits_has_no_turnstile() -> None:
+    turns = Desk().turns
+    assert turns.of("a", Quota()) is None and turns.of("a", Quota(body=5)) is None
+    assert turns.of("a", ONE) is turns.of("a", ONE) is not turns.of("b", ONE)
+
+
+def test_a_turn_comes_later_and_once() -> None:
+    desk = Desk()
+    first, second = desk.turn("first", ONE), desk.turn("second", ONE)
+    assert (first.call(), second.call()) == ("go", "wait")
+    desk.time += 3
+    first.release()
+    first.release()
+    assert not desk.gone_on and len(desk.soon) == 1
+    desk.soon[0]()
+    assert desk.gone_on == ["second after 3 s"]
+
+
+def test_a_turn_that_nobody_takes_is_the_next_ones() -> None:
+    desk = Desk()
+    first, second, third = (desk.turn(name, ONE) for name in ("first", "second", "third"))
+    assert [turn.call() for turn in (first, second, third)] == ["go", "wait", "wait"]
+    first.release()
+    second.release()
+    for call in desk.soon:
+        call()
+    assert desk.gone_on == ["third after 0 s"]
+
+
+def test_who_was_turned_away_gives_nothing_back() -> None:
+    desk = Desk()
+    quota = Quota(concurrent=1, streams=0)
+    turns = [desk.turn("x", quota) for _ in range(3)]
+    assert turns[0].call() == "go" and turns[1].call() == "full" and not turns[2].open_stream()
+    turns[1].release()
+    turns[2].release()
+    assert desk.turn("x", quota).call() == "full"
+
+
+def test_labels_that_are_gone_are_forgotten_and_limits_follow() -> None:
+    desk = Desk()
+    desk.turn("first", ONE).call()
+    desk.turns.keep({"key"})
+    assert desk.turn("second", Quota(concurrent=2)).call() == "go"
+    unlimited = desk.turns.of("key", Quota())
+    assert unlimited is not None and unlimited.calls == 2, "those who are under way are still counted"
+    desk.turns.keep(())
+    assert desk.turns.of("key", Quota()) is None
