@@ -46,6 +46,12 @@ def test_a_laptops_port_needs_a_good_name_always(host: bytes) -> None:
     assert Rules("ollama").admit(good) is None
 
 
+def test_who_came_by_the_door_was_found_by_name() -> None:
+    ask = exchange(b"anything.org")
+    ask.peer = Peer("192.0.2.7", placed=True)
+    assert isinstance(Rules("mcp", NAMES).judge(ask), Allow)
+
+
 def test_1_0_may_have_no_host() -> None:
     ask = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), 0.0)
     assert Rules("mcp", NAMES).admit(ask) is None

@@ -80,6 +80,21 @@ def test_a_path_is_a_services_and_home_does_not_see_it() -> None:
     run(main())
 
 
+def test_a_path_may_be_reached_by_any_name_although_the_port_may_not() -> None:
+    async def main() -> None:
+        tunnel = Web(Handler(), Http(path="/ollama"))
+        async with web(tunnel):
+            for port, target, status in (
+                (tunnel.server.door.port, "/ollama/", b" 200 "),
+                (tunnel.port(), "/", b" 421 "),
+            ):
+                visitor = await Visitor.come(port)
+                assert status in await visitor.ask(get("any.org", target))
+                await visitor.leave()
+
+    run(main())
+
+
 def test_whom_the_gateway_reads_otherwise_than_the_door_reaches_nobody() -> None:
     async def main() -> None:
         tunnel, handler = made()

@@ -77,7 +77,7 @@ def summary(loaded: "Loaded") -> str:
     """What the file will do, in one line."""
     parts = []
     if loaded.server is not None:
-        how = "with TLS" if loaded.server.certificate else "without TLS"
+        how = "with TLS" if loaded.server.certificate and not loaded.server.plain else "without TLS"
         parts.append(f"server on {loaded.server.bind} {how} for {_names(loaded.server.services)}")
     if loaded.client is not None:
         parts.append(f"client of {loaded.client.remote} for {_names(loaded.client.services)}")

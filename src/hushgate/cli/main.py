@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hushgate import __version__
-from hushgate.cli import access, check, client, completion, config, connect, doctor, file, server, token
+from hushgate.cli import access, check, client, completion, config, connect, doctor, file, nginx, server, token
 from hushgate.errors import SystemFault, UserError
 
 HELP = """\
@@ -55,6 +55,7 @@ COMMANDS: tuple[click.Command, ...] = (
     check.command,
     config.command,
     doctor.command,
+    nginx.command,
     token.command,
     completion.command,
     file.command,

@@ -96,8 +96,9 @@ class Rules:
         self._profile = profile or NoRules()
 
     def admit(self, exchange: Exchange) -> Deny | Answer | Wait | None:
-        host, hosts = exchange.request.host, self._hosts or (_LOOPBACK if exchange.peer.proved else self._hosts)
-        if hosts and host and (name := name_of(host)) not in hosts and not _ADDRESS.fullmatch(name):
+        host, peer = exchange.request.host, exchange.peer
+        hosts = self._hosts or (_LOOPBACK if peer.proved else self._hosts)
+        if hosts and host and not peer.placed and not _serves(name := name_of(host), hosts):
             told = name.decode("latin-1")
             return Deny(421, "host", f'{self.service} is not served as {told}; hostname = "{told}" would allow it')
         return None
@@ -117,6 +118,10 @@ class Rules:
 
     def over(self, exchange: Exchange) -> None:
         return
+
+
+def _serves(name: bytes, hosts: frozenset[bytes]) -> bool:
+    return name in hosts or bool(_ADDRESS.fullmatch(name))
 
 
 def name_of(host: bytes) -> bytes:

@@ -24,12 +24,14 @@ _ORIGIN: Final = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTAL
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who sent the bytes of a connection. `trusted`: it stands in front of us (nginx on this machine), so what it says
-    of the visitor holds; `tls`: the bytes came in TLS of our own; `proved`: a laptop that has proved an access key."""
+    of the visitor holds; `tls`: the bytes came in TLS of our own; `proved`: a laptop that has proved an access key;
+    `placed`: it came by the door, which has found the service by the request's name."""
 
     address: str
     trusted: bool = False
     tls: bool = False
     proved: bool = False
+    placed: bool = False
 
     def visitor(self, request: RequestHead) -> str:
         """The address of whoever sent the request."""

@@ -255,7 +255,7 @@ class Stranger:
         pipe = self._pipe
         assert pipe is not None, "who has sent a request has a pipe"
         self._leave()
-        peer = Peer(self.host, is_loopback(self.host), self._house.tls is not None)
+        peer = Peer(self.host, is_loopback(self.host), self._house.tls is not None, placed=True)
         front.arrive(pipe, peer, self.port, bytes(self._head), self)
 
     def _next(self) -> None:
