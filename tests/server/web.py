@@ -48,7 +48,7 @@ async def _head(reader: StreamReader) -> bytes:
 
 
 class Web(Tunnel):
-    """`http` None: a tcp service. `at_home`: the Host that home states."""
+    """`http` None: a tcp service."""
 
     def __init__(
         self,
@@ -59,12 +59,15 @@ class Web(Tunnel):
         tls: bool = False,
         plain: bool = True,
         public: bool = True,
+        gateway: bool = False,
     ) -> None:
         super().__init__(QUICK, None, handler)
         bind = Address("127.0.0.1", 0) if public else None
         self.offered = ServerService("echo", (token("echo"),), bind=bind, tls=tls, http=http)
         self.certificate = certificate
         self.plain = plain
+        self.gateway = gateway
+        """Whether home has a gateway as well."""
 
     async def start_server(self, services: Mapping[str, int], door: int = 0) -> None:
         offered = self.offered
@@ -84,7 +87,7 @@ class Web(Tunnel):
     def home(self, services: Mapping[str, int], tokens: Mapping[str, Secret] | None = None) -> ClientConfig:
         config = super().home(services, tokens)
         local = config.services["echo"]
-        return replace(config, services={"echo": replace(local, host=str(local.local))})
+        return replace(config, services={"echo": replace(local, host=str(local.local), gateway=self.gateway)})
 
     @property
     def waiting(self) -> int:

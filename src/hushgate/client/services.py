@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 
 from hushgate.client.alias import Aliases
+from hushgate.client.gate import Gate
 from hushgate.config.model import ClientService, Stdio
+from hushgate.errors import PipeError
 from hushgate.link.local import LocalDial
 from hushgate.link.patrol import Patrol
 from hushgate.link.readiness import readiness, release
@@ -25,6 +27,8 @@ from hushgate.protocol.frames import E2E_VERSION, Code, Kind
 from hushgate.protocol.keys import derive_e2e_key
 from hushgate.protocol.stream import ByteStream, Half, Stream
 from hushgate.tasks import Tasks
+from hushgate.transports import tcp
+from hushgate.transports.base import Pipe
 
 _log = logger("services")
 _RESOLVED_FOR = 30.0
@@ -113,6 +117,9 @@ class Services:
         Endpoint(StreamPipe(stream, name), bridge).start()
 
     def _dial(self, stream: ByteStream, service: ClientService, hosts: Sequence[str]) -> None:
+        if service.gateway:
+            self._gate(stream, service, hosts)
+            return
         source = self._alias(service, stream.what.visitor, hosts)
         name = service.name
 
@@ -128,6 +135,26 @@ class Services:
             self._readiness, self._patrol, stream, addresses, source, stood, done, nodelay=service.nodelay
         )
         local.start()
+
+    def _gate(self, stream: Stream, service: ClientService, hosts: Sequence[str]) -> None:
+        async def dial() -> Pipe:
+            for last, host in enumerate(hosts, 1 - len(hosts)):
+                try:
+                    pipe = await tcp.connect(host, service.local.port)
+                except PipeError as error:
+                    if not last:
+                        self._failed(service.name, str(error))
+                        raise
+                else:
+                    self._stood(service.name)
+                    return pipe
+            raise AssertionError("there is an address")
+
+        def done() -> None:
+            self.connections -= 1
+
+        self.connections += 1
+        Gate(service, stream, dial, self._tasks, done).start()
 
     def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
         if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):

@@ -57,6 +57,7 @@ def _service(
         token=token or _UNKNOWN,
         local=local,
         host=_host_header(table, local, http=http),
+        gateway=http and table.value("gateway", values.boolean, False),
         nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
         stdio=stdio,
@@ -69,8 +70,8 @@ def _service(
 def _host_header(table: Table, local: Address, *, http: bool) -> str:
     """What the service at home expects in the Host header: many accept none but their own address."""
     if not http:
-        if table.ask("host_header"):
-            table.problem("host_header", 'is for services of HTTP; add type = "http", or remove it')
+        for key in table.ask("host_header", "gateway"):
+            table.problem(key, 'is for services of HTTP; add type = "http", or remove it')
         return ""
     written = table.value("host_header", values.text, "local")
     if written == "local":

@@ -164,6 +164,9 @@ def _outer(location: bytes, request: RequestHead, peer: Peer, mapping: Mapping) 
     local = mapping.local or request.host
     if match is None or not local or match[1].lower() != local.lower():
         return location
+    if not mapping.prefix and request.host.lower() == local.lower():
+        # The visitor is already where it leads: at home, behind the server's own gateway.
+        return location
     path = match[2] if match[2].startswith(b"/") else b"/" + match[2]
     public = (request.first(b"x-forwarded-host") if peer.trusted else None) or request.host
     return b"%b://%b%b%b" % (peer.scheme(request), public, mapping.prefix, path)

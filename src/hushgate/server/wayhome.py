@@ -17,7 +17,7 @@ from hushgate.link.lobby import Lobby
 from hushgate.link.routes import Route
 from hushgate.link.streampipe import StreamPipe
 from hushgate.protocol.frames import Buffer, Code, Open
-from hushgate.transports.base import Message
+from hushgate.transports.base import NOBODY, Message
 
 _REOPENED_MAX = 3
 """So often is a stream that ended before its first byte left followed by another, for one request."""
@@ -111,7 +111,7 @@ class WayHome:
     def close(self) -> None:
         if self._pipe is not None:
             pipe, self._pipe = self._pipe, None
-            pipe.switch(_NOBODY)
+            pipe.switch(NOBODY)
             pipe.close()
         self.drop()
 
@@ -126,7 +126,7 @@ class WayHome:
         self._held, self._paused = [], False
         if self._pipe is not None:
             pipe, self._pipe = self._pipe, None
-            pipe.switch(_NOBODY)
+            pipe.switch(NOBODY)
             pipe.drop()
 
     # The lobby's side (link.lobby.Visitor).
@@ -205,19 +205,3 @@ class WayHome:
         self._held = []
         # The user may be in the middle of beginning its request.
         self._failing = asyncio.get_running_loop().call_soon(self.user.home_ended, failure)
-
-
-class _Nobody:
-    """The user of a pipe in which nobody is interested any more."""
-
-    def received(self, view: memoryview) -> int:
-        return len(view)
-
-    def writable(self) -> None:
-        return
-
-    def ended(self, error: str | None) -> None:
-        return
-
-
-_NOBODY = _Nobody()

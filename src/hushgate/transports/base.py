@@ -21,7 +21,7 @@ The promises, which tests/transports/contract.py holds every pipe to:
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from hushgate.protocol.frames import Buffer
 
@@ -155,3 +155,18 @@ class Pipe(ABC):
             self._error = error
             if self._user is not None:
                 self._user.ended(error)
+
+
+class _Nobody:
+    def received(self, view: memoryview) -> int:
+        return len(view)
+
+    def writable(self) -> None:
+        return
+
+    def ended(self, error: str | None) -> None:
+        return
+
+
+NOBODY: Final = _Nobody()
+"""The user of a pipe in which nobody is interested any more."""

@@ -1,0 +1,121 @@
+"""The gateway at home: requests that the server sends are read, judged and written anew before they reach the service.
+
+It stands where the file asks for it, whatever the server does: so a server that has been broken into can ask for
+nothing that home does not allow, and a service whose port on the VPS is plain tcp still gets the Host it expects.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from math import inf
+
+from hushgate.config.model import ClientService
+from hushgate.edge.gateway import Gateway
+from hushgate.edge.judge import Rules
+from hushgate.edge.rewrite import Peer
+from hushgate.edge.sides import Failure, Site, Timing
+from hushgate.errors import PipeError
+from hushgate.link.streampipe import StreamPipe
+from hushgate.protocol.stream import Stream
+from hushgate.tasks import Tasks
+from hushgate.transports.base import NOBODY, Message, Pipe
+
+Dial = Callable[[], Awaitable[Pipe]]
+_PATIENT = Timing(inf, inf, inf)
+"""The visitors' clocks are the server's."""
+
+
+class Gate:
+    """One stream of a visitor (edge.gateway.Office). `dial` connects to the service and raises PipeError; `done` is
+    called once."""
+
+    def __init__(
+        self, service: ClientService, stream: Stream, dial: Dial, tasks: Tasks, done: Callable[[], None]
+    ) -> None:
+        self.now = asyncio.get_running_loop().time
+        self.over = done
+        address = stream.what.visitor.partition(" ")[0]
+        self._stream = stream
+        self._pipe = StreamPipe(stream, stream.what.visitor)
+        way = LocalWay(service.host.encode(), dial, tasks)
+        site = Site(service.name, Rules(service.name), timing=_PATIENT)
+        # What the server's gateway said of the visitor stays as it is.
+        self._gateway = way.user = Gateway(site, Peer(address, trusted=True), self._pipe, way, self)
+
+    def start(self) -> None:
+        self._stream.accept()
+        self._pipe.switch(self._gateway)
+
+    def give_back(self, head: bytes) -> None:
+        raise AssertionError("a stream is for one service")
+
+
+class LocalWay:
+    """The connection to the service (edge.sides.HomeWire)."""
+
+    parked = 0.0
+
+    def __init__(self, host: bytes, dial: Dial, tasks: Tasks) -> None:
+        self.user: Gateway
+        self._host = host
+        self._dial = dial
+        self._tasks = tasks
+        self._dialling: asyncio.Task[None] | None = None
+        self._pipe: Pipe | None = None
+
+    @property
+    def full(self) -> bool:
+        return self._pipe is None or self._pipe.full
+
+    def begin(self, visitor: str) -> None:
+        if self._pipe is not None:
+            self.user.home_open(self._host, reused=True)
+        else:
+            self._dialling = self._tasks.start("dial", self._connect())
+
+    def write(self, messages: Sequence[Message]) -> None:
+        if self._pipe is not None:
+            self._pipe.write(messages)
+
+    def pause(self) -> None:
+        if self._pipe is not None:
+            self._pipe.pause()
+
+    def resume(self) -> None:
+        if self._pipe is not None:
+            self._pipe.resume()
+
+    def close(self) -> None:
+        if self._pipe is not None:
+            pipe, self._pipe = self._pipe, None
+            pipe.switch(NOBODY)
+            pipe.close()
+
+    def drop(self) -> None:
+        if self._dialling is not None:
+            self._dialling.cancel()
+            self._dialling = None
+        if self._pipe is not None:
+            pipe, self._pipe = self._pipe, None
+            pipe.switch(NOBODY)
+            pipe.abort("the request is over")
+
+    def received(self, view: memoryview) -> int:
+        return self.user.from_home(view)
+
+    def writable(self) -> None:
+        self.user.home_writable()
+
+    def ended(self, error: str | None) -> None:
+        self._pipe = None
+        self.user.home_ended(None if error is None else Failure.BROKEN)
+
+    async def _connect(self) -> None:
+        try:
+            pipe = await self._dial()
+        except PipeError:
+            self._dialling = None
+            self.user.home_ended(Failure.REFUSED)
+            return
+        self._dialling, self._pipe = None, pipe
+        self.user.home_open(self._host, reused=False)
+        pipe.switch(self)

@@ -1,0 +1,93 @@
+"""The gateway at home: it reads and writes anew what any server sends, and does not trust it."""
+
+import asyncio
+
+import pytest
+
+from hushgate.config.model import Http
+from tests.aio import run
+from tests.server.web import Handler, Visitor, Web, gone, web
+from tests.tunnel import until
+
+GET = b"GET /a HTTP/1.1\r\nHost: elsewhere.org\r\n\r\n"
+
+
+def test_a_service_that_is_tcp_at_the_server_gets_its_host() -> None:
+    async def main() -> None:
+        async with web(Web(handler := Handler(), None, gateway=True)) as made:
+            visitor = await Visitor.come(made.port())
+            for _ in range(3):
+                assert (await visitor.ask(GET)).endswith(b"ok")
+            assert handler.heads[0].startswith(f"GET /a HTTP/1.1\r\nHost: 127.0.0.1:{made.service.port}\r\n".encode())
+            assert b"X-Forwarded-For: 127.0.0.1\r\n" in handler.heads[0]
+            assert (made.service.visits, made.client.services.connections) == (1, 1)
+            await visitor.leave()
+            await gone(made)
+            await until(lambda: handler.ended == 1, "the end of the connection")
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n folded\r\n\r\n",
+    ],
+)
+def test_what_a_server_lets_pass_is_refused_at_home(smuggled: bytes) -> None:
+    async def main() -> None:
+        async with web(Web(handler := Handler(), None, gateway=True)) as made:
+            visitor = await Visitor.come(made.port())
+            assert (await visitor.ask(smuggled)).startswith(b"HTTP/1.1 400 ")
+            await visitor.leave()
+            assert (handler.heads, made.service.visits) == ([], 0)
+
+    run(main())
+
+
+def test_two_gateways_in_a_row() -> None:
+    async def main() -> None:
+        handler = Handler()
+        async with web(Web(handler, Http(), gateway=True)) as made:
+            location = f"Location: http://127.0.0.1:{made.service.port}/b\r\n".encode()
+            handler.answer = b"HTTP/1.1 307 Go\r\n" + location + b"Content-Length: 0\r\n\r\n"
+            visitor = await Visitor.come(made.port())
+            answer = await visitor.ask(GET.replace(b"elsewhere.org", b"localhost"))
+            assert b"\r\nLocation: http://localhost/b\r\n" in answer
+            assert b"X-Forwarded-Host: localhost\r\n" in handler.heads[0]
+            await visitor.leave()
+
+    run(main())
+
+
+def test_a_service_that_is_down_and_comes_back() -> None:
+    async def main() -> None:
+        async with web(Web(Handler(), None, gateway=True)) as made:
+            port = made.service.port
+            await made.service.stop()
+            visitor = await Visitor.come(made.port())
+            assert (await visitor.ask(GET)).startswith(b"HTTP/1.1 502 ")
+            await made.service.start(port)
+            assert (await visitor.ask(GET)).endswith(b"ok")
+            await visitor.leave()
+
+    run(main())
+
+
+def test_the_visitors_end_reaches_the_service() -> None:
+    class Silent(Handler):
+        async def reply(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+
+    async def main() -> None:
+        async with web(Web(handler := Silent(), Http(), gateway=True)) as made:
+            visitor = await Visitor.come(made.port())
+            visitor.writer.write(GET.replace(b"elsewhere.org", b"localhost"))
+            await until(lambda: handler.heads, "the request")
+            visitor.writer.transport.abort()
+            async with asyncio.timeout(1.0):
+                await until(lambda: handler.ended == 1, "the end")
+            await gone(made)
+
+    run(main())
