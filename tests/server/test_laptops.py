@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from hushgate.config.model import Limits, Secret
+from hushgate.edge.judge import Rules
+from hushgate.edge.sides import Site
 from hushgate.guard.proofs import ProofGuard, Refusal
 from hushgate.link.lobby import Lobby
 from hushgate.protocol.frames import Code, Kind, Open
@@ -18,16 +20,18 @@ from hushgate.protocol.limits import GRACE, HOPS_MAX
 from hushgate.protocol.stream import Stream
 from hushgate.protocol.upgrade import build_upgrade
 from hushgate.server.app import build_keyring
+from hushgate.server.front import Front
 from hushgate.server.laptops import Laptops
 from hushgate.server.registry import Registry
 from hushgate.server.sessions import Sessions
+from hushgate.server.wayhome import Gatehouse
 from tests.aio import run
 from tests.link.joined import Voice
 from tests.server.home import Home
 from tests.server.laptop import PlayedLaptop
 from tests.tunnel import QUICK, access_key, server_config, token, until
 
-SERVICES = ("echo", "other")
+SERVICES = ("echo", "other", "web")
 
 
 class Served(Home):
@@ -49,7 +53,9 @@ class House:
         self.config = server_config(dict.fromkeys(SERVICES, 0))
         self.registry = Registry(time.monotonic(), lambda name: self.lobbies[name].open())
         self.lobbies = {name: self._lobby(name, limits) for name in SERVICES}
-        self.laptops = Laptops(self.lobbies.get, lambda _: None)
+        gatehouse = Gatehouse("web", lambda: self.registry.find("web"), lambda: b"home:1", self.lobbies["web"])
+        self.front = Front(Site("web", Rules("web")), gatehouse)
+        self.laptops = Laptops(self.lobbies.get, {"web": self.front}.get)
         keyring = build_keyring(self.config.services.values())
         self.sessions = Sessions(keyring, (self.registry, self.laptops), limits, GRACE, lambda: None)
 
@@ -66,6 +72,7 @@ async def house(limits: Limits | None = None) -> AsyncIterator[House]:
     finally:
         for lobby in made.lobbies.values():
             lobby.close()
+        made.front.stop()
         await made.sessions.stop()
         await asyncio.sleep(0.01)
 
@@ -89,6 +96,28 @@ def test_a_stream_goes_on_to_home_with_its_bytes_and_the_servers_word_for_the_vi
             home.asked[0].say(b"answer", ends=True)
             await until(lambda: near.finished, "the end")
             assert near.got == b"answer"
+
+    run(main())
+
+
+def test_a_laptops_requests_pass_the_gateway_like_everybodys() -> None:
+    async def main() -> None:
+        async with house() as made:
+            home, laptop = Served(["web"]), PlayedLaptop(["web"])
+            await home.come(made.sessions)
+            await laptop.come(made.sessions, peer="192.0.2.9:4000")
+            near = opened(laptop, Open("web"))
+            near.say(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n")
+            await until(lambda: home.asked and home.asked[0].got.endswith(b"\r\n\r\n"), "the request")
+            assert home.asked[0].got.startswith(b"GET / HTTP/1.1\r\nHost: home:1\r\nX-Forwarded-For: 192.0.2.9\r\n")
+            home.asked[0].say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await until(lambda: near.got.endswith(b"ok"), "the answer")
+            evil = opened(laptop, Open("web"))
+            evil.say(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")
+            await until(lambda: evil.got.startswith(b"HTTP/1.1 400 "), "the refusal")
+            sealed = opened(laptop, Open("web", e2e=1))
+            await until(lambda: sealed.was_reset is Code.UNSUPPORTED, "the reset")
+            assert len(home.asked) == 1
 
     run(main())
 
@@ -138,7 +167,7 @@ def test_a_laptop_is_never_the_route_to_a_service() -> None:
             laptop = PlayedLaptop(SERVICES)
             welcome = await laptop.come(made.sessions)
             assert (welcome.attach, welcome.services) == (Attach.NEW, dict.fromkeys(SERVICES, Status.OK))
-            assert [made.registry.find(name) for name in SERVICES] == [None, None]
+            assert [made.registry.find(name) for name in SERVICES] == [None] * len(SERVICES)
 
     run(main())
 

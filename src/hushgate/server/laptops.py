@@ -12,7 +12,7 @@ from hushgate.link.lobby import Lobby
 from hushgate.link.routes import Route
 from hushgate.link.streampipe import StreamPipe
 from hushgate.log import Seldom, logger
-from hushgate.protocol.frames import Code
+from hushgate.protocol.frames import Code, Kind
 from hushgate.protocol.keys import Role
 from hushgate.protocol.limits import HOPS_MAX
 from hushgate.protocol.relay import join
@@ -68,7 +68,9 @@ class Laptops:
             stream.reset(Code.LIMIT, "too many relays")
         elif self._closed:
             stream.reset(Code.SHUTDOWN, "the server ends")
-        elif front := self._front(service):
+        elif (front := self._front(service)) and (stream.what.e2e or stream.what.kind is not Kind.BYTES):
+            stream.reset(Code.UNSUPPORTED, "requests are read at the server")
+        elif front:
             stream.accept()
             address, _, port = session.visitor.partition(" ")
             front.arrive(StreamPipe(stream, session.visitor), Peer(address, proved=True), int(port or 0))
