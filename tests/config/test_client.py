@@ -134,3 +134,21 @@ def test_rathole_keys_are_accepted(read: Read) -> None:
     assert config.tcp == Tcp(False, 10, 2)
     assert config.timing.grace == 0
     assert config.services["ssh"].nodelay is False
+
+
+def test_what_home_says_of_http(read: Read) -> None:
+    def service(lines: str) -> tuple[str, bool]:
+        found = good(read, client(rest=SERVICE + lines)).services["ssh"]
+        return found.host, found.gateway
+
+    assert service("") == ("", False)
+    assert service('type = "http"') == ("127.0.0.1:22", False)
+    assert service('type = "http"\nhost_header = "preserve"\ngateway = true') == ("", True)
+    assert service('type = "http"\nhost_header = "a.org:1"') == ("a.org:1", False)
+    for lines, reason in (
+        ('type = "http"\nhost_header = "a b"', 'host_header: must be "local"'),
+        ('host_header = "local"', "host_header: is for services of HTTP"),
+        ("gateway = true", "gateway: is for services of HTTP"),
+    ):
+        _, [problem] = read(client(rest=SERVICE + lines))
+        assert reason in problem

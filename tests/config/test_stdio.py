@@ -29,6 +29,11 @@ def test_a_command(tmp_path: Path) -> None:
     assert (stdio, problems) == (Stdio(("npx", "-y", "PACKAGE", ".")), [])
 
 
+def test_a_gateway_in_front_of_a_program(tmp_path: Path) -> None:
+    _, [problem] = read(tmp_path, 'command = ["server"]\ntype = "http"\ngateway = true')
+    assert "has nothing to do for a program" in problem
+
+
 def test_everything(tmp_path: Path) -> None:
     lines = f"""
     command = ["server"]

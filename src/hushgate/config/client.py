@@ -63,6 +63,8 @@ def _service(
         stdio=stdio,
         e2e_key=read_e2e_key(table, tokens, http=http),
     )
+    if stdio is not None and service.gateway:
+        table.problem("gateway", "has nothing to do for a program, whose requests are read at home anyhow; remove it")
     table.done()
     return service
 
