@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hushgate.config.model import Http
+from hushgate.config.model import Http, OllamaRules
 from tests.aio import run
 from tests.server.web import Handler, Visitor, Web, gone, web
 from tests.tunnel import until
@@ -42,6 +42,23 @@ def test_what_a_server_lets_pass_is_refused_at_home(smuggled: bytes) -> None:
             assert (await visitor.ask(smuggled)).startswith(b"HTTP/1.1 400 ")
             await visitor.leave()
             assert (handler.heads, made.service.visits) == ([], 0)
+
+    run(main())
+
+
+def test_a_hostile_server_cannot_ask_for_what_home_forbids() -> None:
+    async def main() -> None:
+        made = Web(handler := Handler(), None, gateway=True)
+        made.rules = OllamaRules()
+        async with web(made):
+            visitor = await Visitor.come(made.port())
+            pull = b"POST /api/pull HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+            assert (await visitor.ask(pull)).startswith(b"HTTP/1.1 403 ")
+            await visitor.leave()
+            visitor = await Visitor.come(made.port())
+            assert (await visitor.ask(b"GET /api/tags HTTP/1.1\r\nHost: a\r\n\r\n")).endswith(b"ok")
+            assert [head.split()[1] for head in handler.heads] == [b"/api/tags"]
+            await visitor.leave()
 
     run(main())
 

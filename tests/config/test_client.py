@@ -144,10 +144,12 @@ def test_what_home_says_of_http(read: Read) -> None:
     assert service("") == ("", False)
     assert service('type = "http"') == ("127.0.0.1:22", False)
     assert service('type = "http"\nhost_header = "preserve"\ngateway = true') == ("", True)
+    assert service('type = "http"\nprofile = "ollama"') == ("127.0.0.1:22", True)
     assert service('type = "http"\nhost_header = "a.org:1"') == ("a.org:1", False)
     for lines, reason in (
         ('type = "http"\nhost_header = "a b"', 'host_header: must be "local"'),
         ('host_header = "local"', "host_header: is for services of HTTP"),
+        ('profile = "ollama"', "profile: is for services of HTTP"),
         ("gateway = true", "gateway: is for services of HTTP"),
     ):
         _, [problem] = read(client(rest=SERVICE + lines))

@@ -7,7 +7,16 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
-from hushgate.config.model import Address, Certificate, ClientConfig, Http, Secret, ServerConfig, ServerService
+from hushgate.config.model import (
+    Address,
+    Certificate,
+    ClientConfig,
+    Http,
+    OllamaRules,
+    Secret,
+    ServerConfig,
+    ServerService,
+)
 from hushgate.server.app import Server
 from hushgate.server.front import Front
 from tests.tunnel import QUICK, Tunnel, token, until
@@ -68,6 +77,8 @@ class Web(Tunnel):
         self.plain = plain
         self.gateway = gateway
         """Whether home has a gateway as well."""
+        self.rules: OllamaRules | None = None
+        """Of that gateway."""
 
     async def start_server(self, services: Mapping[str, int], door: int = 0) -> None:
         offered = self.offered
@@ -87,7 +98,9 @@ class Web(Tunnel):
     def home(self, services: Mapping[str, int], tokens: Mapping[str, Secret] | None = None) -> ClientConfig:
         config = super().home(services, tokens)
         local = config.services["echo"]
-        return replace(config, services={"echo": replace(local, host=str(local.local), gateway=self.gateway)})
+        return replace(
+            config, services={"echo": replace(local, host=str(local.local), gateway=self.gateway, rules=self.rules)}
+        )
 
     @property
     def waiting(self) -> int:

@@ -11,11 +11,12 @@ from math import inf
 from hushgate.config.model import ClientService
 from hushgate.edge.gateway import Gateway
 from hushgate.edge.judge import Rules
+from hushgate.edge.ollama import OllamaProfile
 from hushgate.edge.rewrite import Peer
 from hushgate.edge.sides import Failure, Site, Timing
 from hushgate.errors import PipeError
 from hushgate.link.streampipe import StreamPipe
-from hushgate.protocol.stream import Stream
+from hushgate.protocol.stream import ByteStream
 from hushgate.tasks import Tasks
 from hushgate.transports.base import NOBODY, Message, Pipe
 
@@ -29,15 +30,16 @@ class Gate:
     called once."""
 
     def __init__(
-        self, service: ClientService, stream: Stream, dial: Dial, tasks: Tasks, done: Callable[[], None]
+        self, service: ClientService, stream: ByteStream, dial: Dial, tasks: Tasks, done: Callable[[], None]
     ) -> None:
         self.now = asyncio.get_running_loop().time
         self.over = done
         address = stream.what.visitor.partition(" ")[0]
         self._stream = stream
         self._pipe = StreamPipe(stream, stream.what.visitor)
+        profile = OllamaProfile(service.rules) if service.rules else None
         way = LocalWay(service.host.encode(), dial, tasks)
-        site = Site(service.name, Rules(service.name), timing=_PATIENT)
+        site = Site(service.name, Rules(service.name, profile=profile), timing=_PATIENT)
         # What the server's gateway said of the visitor stays as it is.
         self._gateway = way.user = Gateway(site, Peer(address, trusted=True), self._pipe, way, self)
 

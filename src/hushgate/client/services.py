@@ -136,7 +136,7 @@ class Services:
         )
         local.start()
 
-    def _gate(self, stream: Stream, service: ClientService, hosts: Sequence[str]) -> None:
+    def _gate(self, stream: ByteStream, service: ClientService, hosts: Sequence[str]) -> None:
         async def dial() -> Pipe:
             for last, host in enumerate(hosts, 1 - len(hosts)):
                 try:

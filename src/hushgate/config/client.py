@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hushgate.config import values
 from hushgate.config.model import Address, ClientConfig, ClientService, Secret
+from hushgate.config.profile import read_profile
 from hushgate.config.secrets import Tokens, missing_token
 from hushgate.config.shared import ignored_seconds, read_e2e_key, read_services, read_type
 from hushgate.config.stdio import read_stdio
@@ -52,19 +53,22 @@ def _service(
         if "local_addr" in table:
             table.problem("local_addr", "stands beside command; keep one of the two")
     ignored_seconds(table, "retry_interval")
+    rules = read_profile(table, "http" if http else "tcp")
     service = ClientService(
         name=name,
         token=token or _UNKNOWN,
         local=local,
         host=_host_header(table, local, http=http),
-        gateway=http and table.value("gateway", values.boolean, False),
+        gateway=(http and table.value("gateway", values.boolean, False)) or rules is not None,
+        rules=rules,
         nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
         stdio=stdio,
         e2e_key=read_e2e_key(table, tokens, http=http),
     )
     if stdio is not None and service.gateway:
-        table.problem("gateway", "has nothing to do for a program, whose requests are read at home anyhow; remove it")
+        key = "profile" if rules else "gateway"
+        table.problem(key, "has nothing to do for a program, whose requests are read at home anyhow; remove it")
     table.done()
     return service
 

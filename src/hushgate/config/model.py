@@ -246,14 +246,16 @@ class Stdio:
 class ClientService:
     """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart.
     `host`: the Host that HTTP requests shall have there; empty: the visitor's. `gateway`: requests are read and written
-    anew at home, too. `stdio`: the service is this program, and `local` is nowhere. `e2e_key` None: streams are as the
-    server sends them; otherwise only those that a laptop encrypted with it."""
+    anew at home, too, and judged by `rules` if there are any. `stdio`: the service is this program, and `local` is
+    nowhere. `e2e_key` None: streams are as the server sends them; otherwise only those that a laptop encrypted with
+    it."""
 
     name: str
     token: Secret
     local: Address
     host: str = ""
     gateway: bool = False
+    rules: OllamaRules | None = None
     nodelay: bool = True
     visitor_alias: bool = False
     stdio: Stdio | None = None
