@@ -27,12 +27,14 @@ _SOURCE = Path(__file__).parent.parent / "src"
 @dataclass(frozen=True, slots=True)
 class Running:
     """A contestant that can be visited. `server` and `client` are None without a tunnel; `laptop` is the command that
-    joins its standard input and output to the HTTP service, where the product has one."""
+    joins its standard input and output to the HTTP service, where the product has one; `home` is where the HTTP
+    target itself listens."""
 
     ports: Ports
     server: Program | None = None
     client: Program | None = None
     laptop: Sequence[str] = ()
+    home: int = 0
 
     def cpu_seconds(self) -> float:
         """What both ends of the tunnel have used so far."""
@@ -57,7 +59,7 @@ class Recipe:
 def tunnel(name: str, home: Ports, files: CertificateFiles, directory: Path) -> Iterator[Running]:
     """Run the tunnel `hushgate-ws`, `rathole-wss` and so on in front of `home`; ready when a visitor is answered."""
     product, _, scheme = name.partition("-")
-    door, public = free_port(), Ports(free_port(), free_port())
+    door, public = free_port(), Ports(free_port(), free_port(), free_port() if product == "hushgate" else 0)
     make = {"hushgate": _hushgate, "rathole": _rathole}[product]
     recipe = make("wss" if scheme == "wss" else "ws", door, public, home, files)
     programs: list[Program] = []
@@ -79,7 +81,7 @@ def tunnel(name: str, home: Ports, files: CertificateFiles, directory: Path) -> 
         client.wait_until(lambda: listening(public.http) and listening(public.iperf) and answers(public.http))
         environ = [f"{name}={value}" for name, value in recipe.environ.items()]
         laptop = ["env", *environ, *recipe.laptop, file("laptop", recipe.laptop_file)] if recipe.laptop else []
-        yield Running(public, server, client, laptop)
+        yield Running(public, server, client, laptop, home.http)
     finally:
         for program in reversed(programs):
             program.stop()
@@ -94,6 +96,9 @@ def _hushgate(scheme: Scheme, door: int, public: Ports, home: Ports, files: Cert
         server += '[server.transport]\ntype = "websocket"\n[server.transport.websocket]\ntls = false\n'
         remote = f'remote_addr = "ws://127.0.0.1:{door}/"\n'
     server_services, client_services = _services(public, home)
+    token = f'token = "{secrets.token_hex(32)}"\ntype = "http"'
+    server_services += f'[server.services.web]\n{token}\nbind_addr = "127.0.0.1:{public.web}"\n'
+    client_services += f'[client.services.web]\n{token}\nlocal_addr = "127.0.0.1:{home.http}"\n'
     key = secrets.token_hex(32)
     server_services = server_services.replace(
         "[server.services.http]\n", f'[server.services.http]\naccess_key = "{key}"\n'

@@ -15,7 +15,7 @@ from statistics import median
 
 from bench.contestants import Running
 from bench.programs import BenchError, find
-from bench.visitors import REQUEST, idle_visitors
+from bench.visitors import REQUEST, first_byte, idle_visitors, round_trips
 
 IDLE_VISITORS = 1000
 
@@ -25,6 +25,7 @@ Figures = Mapping[str, float]
 _SETTLE = 1.0  # seconds until memory is read, so that what a start or a crowd left behind has been freed
 _OVERTIME = 20.0  # seconds a load may take beyond what it was told
 _STARTS = 9
+_VISITS = 200
 _MAY_FAIL = 0.01  # of a load's requests; beyond it the figure means nothing
 
 
@@ -125,6 +126,34 @@ def _start(contestant: Running, _seconds: int) -> Figures:
     return {"start": median(taken) * 1000}
 
 
+def _gateway(contestant: Running, seconds: int) -> Figures:
+    """An HTTP service against a tcp service of the same target, and against no tunnel at all."""
+    ports = contestant.ports
+    if not ports.web:
+        return {}
+    wrk = [find("wrk", "apt-get install wrk"), "-t", "1", "-c", "64", "-d", f"{seconds}s"]
+    rate = parse_wrk(_output([*wrk, f"http://127.0.0.1:{ports.web}/"], seconds))
+    streams = parse_transfer(_output([*wrk, f"http://127.0.0.1:{ports.web}/large"], seconds))
+    plain, web = round_trips(ports.http, ports.web, count=_VISITS * 10)
+    first = [(first_byte(contestant.home), first_byte(ports.web)) for _ in range(_VISITS)]
+    return {
+        "gateway64": rate,
+        "gateway-streams": streams,
+        "gateway-added": (median(web) - median(plain)) * 1000,
+        "gateway-first": (median(ours for _, ours in first) - median(direct for direct, _ in first)) * 1000,
+    }
+
+
+def parse_transfer(output: str) -> float:
+    """MB (10⁶ bytes) a second, from what wrk printed. Raises BenchError as `parse_wrk` does."""
+    parse_wrk(output)
+    found = re.search(r"Transfer/sec:\s+([\d.]+)([KMG]?)B", output)
+    if not found:
+        raise BenchError(f"wrk printed no transfer: {output.strip()!r}")
+    scale: int = 1024 ** ("KMG".index(found[2]) + 1 if found[2] else 0)
+    return float(found[1]) * scale / 1e6
+
+
 def _output(argv: list[str], seconds: int) -> str:
     try:
         result = subprocess.run(argv, capture_output=True, text=True, timeout=seconds + _OVERTIME)
@@ -142,5 +171,6 @@ LOADS = (
     Load("keepalive1", _requests("keepalive1", 1)),
     Load("connections", _requests("connections", 64, "-H", "Connection: close")),
     Load("start", _start),
+    Load("gateway", _gateway),
     Load("memory", _memory, fresh=True, tunnels_only=True),
 )

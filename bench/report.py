@@ -15,7 +15,8 @@ PRODUCT, RIVAL, DIRECT = "hushgate", "rathole", "direct"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `goals` are for the ratio, `limit` is for this build's own figure."""
+    """One line of the table. `goals` are for the ratio, `limit` is the most and `floor` the least for this
+    build's own figure."""
 
     key: str
     title: str
@@ -23,6 +24,7 @@ class Row:
     digits: int = 0
     goals: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
+    floor: float | None = None
 
 
 ROWS = (
@@ -32,6 +34,10 @@ ROWS = (
     Row("keepalive1", "requests/s, 1 connection", "more"),
     Row("connections", "new connections/s", "more", 0, {"ws": 1.0, "wss": 3.0}),
     Row("start", "ms from connect --stdio to a byte", "less", 0, limit=250),
+    Row("gateway64", "requests/s, HTTP service, 64", "more", 0, floor=8000),
+    Row("gateway-added", "ms added to a tcp service's median", "less", 3, limit=0.2),
+    Row("gateway-first", "ms to the first byte, over direct", "less", 2, limit=5),
+    Row("gateway-streams", "MB/s, HTTP service, 64 streams", "more"),
     Row("cpu-up", "CPU s per GB up, both ends", "less", 2),
     Row("cpu-down", "CPU s per GB down, both ends", "less", 2),
     Row("server-idle", "server MB, idle", "less", 1, limit=40),
@@ -92,6 +98,8 @@ def verdict(row: Row, scheme: str, own: Range | None, ratio: Range | None) -> st
     """The goal and whether the median reaches it; empty without a goal."""
     if row.limit is not None:
         return f"≤ {row.limit:g}: {_reached(own.middle <= row.limit if own else None)}"
+    if row.floor is not None:
+        return f"≥ {row.floor:g}: {_reached(own.middle >= row.floor if own else None)}"
     if (goal := row.goals.get(scheme)) is not None:
         return f"≥ {goal:g} x: {_reached(ratio.middle >= goal if ratio else None)}"
     return ""

@@ -23,18 +23,25 @@ http {{
     scgi_temp_path {directory}/scgi;
     server {{
         listen 127.0.0.1:{port} backlog=4096;
+        location = /large {{ alias {directory}/large; }}
         location / {{ return 200 "ok\\n"; }}
     }}
 }}
 """
 
 
+LARGE = 1_000_000
+"""Bytes of the answer to `/large`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a visitor of one contestant finds the two targets, on 127.0.0.1."""
+    """Where a visitor of one contestant finds the two targets, on 127.0.0.1. `web`: the first of them as an HTTP
+    service, which only we have."""
 
     http: int
     iperf: int
+    web: int = 0
 
 
 class Home:
@@ -47,6 +54,7 @@ class Home:
         self.ports = Ports(free_port(), free_port())
         self._directory = directory
         self._iperf3 = [iperf3, "-s", "-B", "127.0.0.1", "-p", str(self.ports.iperf)]
+        (directory / "large").write_bytes(bytes(LARGE))
         conf = directory / "nginx.conf"
         conf.write_text(_NGINX.format(directory=directory, port=self.ports.http))
         command = [nginx, "-p", str(directory), "-c", str(conf), "-e", "stderr"]

@@ -1,7 +1,7 @@
 """Reading what iperf3 and wrk print, and refusing what means nothing."""
 
 import pytest
-from bench.loads import parse_iperf3, parse_wrk
+from bench.loads import parse_iperf3, parse_transfer, parse_wrk
 from bench.programs import BenchError
 
 ANSWER = """\
@@ -57,3 +57,11 @@ def test_the_receivers_bytes_count() -> None:
 def test_a_test_that_was_cut_off_is_refused(output: str, why: str) -> None:
     with pytest.raises(BenchError, match=why):
         parse_iperf3(output)
+
+
+def test_a_transfer_is_read() -> None:
+    output = ANSWER.format(requests=100, trouble="", rate="33.00")
+    assert parse_transfer(output) == pytest.approx(6.6 * 1024**2 / 1e6)
+    assert parse_transfer(output.replace("6.60MB", "12.00B")) == pytest.approx(12e-6)
+    with pytest.raises(BenchError, match="no transfer"):
+        parse_transfer(output.replace("Transfer", ""))
