@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from hushgate.config.model import Http, OllamaRules
+from hushgate.config.model import Http, McpRules, OllamaRules
 from tests.aio import run
 from tests.server.web import Handler, Visitor, Web, gone, web
 from tests.tunnel import until
@@ -106,5 +106,32 @@ def test_the_visitors_end_reaches_the_service() -> None:
             async with asyncio.timeout(1.0):
                 await until(lambda: handler.ended == 1, "the end")
             await gone(made)
+
+    run(main())
+
+
+def test_a_tool_that_home_forbids_and_what_it_learns_of_the_others() -> None:
+    listed = b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"look","annotations":{"readOnlyHint":true}}]}}'
+
+    def call(name: bytes) -> bytes:
+        body = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"%b"}}' % name
+        return b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+    async def main() -> None:
+        made = Web(handler := Handler(), None, gateway=True)
+        made.rules = McpRules(deny=("purge",), read_only=True)
+        async with web(made):
+            visitor = await Visitor.come(made.port())
+            for name in (b"look", b"purge"):
+                refused = await visitor.ask(call(name))
+                assert refused.startswith(b"HTTP/1.1 403 ")
+                assert b'"id": 7' in refused
+            handler.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(listed) + listed
+            await visitor.ask(call(b"x").replace(b"tools/call", b"tools/list"))
+            await visitor.leave()
+            visitor = await Visitor.come(made.port())
+            assert (await visitor.ask(call(b"look"))).startswith(b"HTTP/1.1 200 ")
+            assert (await visitor.ask(call(b"purge"))).startswith(b"HTTP/1.1 403 ")
+            await visitor.leave()
 
     run(main())

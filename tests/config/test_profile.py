@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hushgate.config.model import Http, OllamaRules
+from hushgate.config.model import Http, McpRules, OllamaRules
 from tests.config.test_http import HEAD, examined, http, service
 
 PROFILE = 'type = "http"\nprofile = "ollama"\n'
@@ -26,10 +26,22 @@ def test_rules(tmp_path: Path) -> None:
     assert http(tmp_path, LOCAL + lines) == Http(rules=rules)
 
 
+def test_rules_for_tools(tmp_path: Path) -> None:
+    assert http(tmp_path, LOCAL + 'profile = "mcp"') == Http(rules=McpRules())
+    lines = 'profile = "mcp"\ntools_allow = ["read_*", "list"]\ntools_deny = ["*secret*"]\nread_only = true'
+    assert http(tmp_path, LOCAL + lines) == Http(rules=McpRules(("read_*", "list"), ("*secret*",), True))
+
+
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        ('profile = "openai"', 'profile: must be "ollama"'),
+        ('profile = "openai"', 'profile: must be "ollama" or "mcp"'),
+        (
+            'profile = "mcp"\ntools_allow = []',
+            'tools_allow: names no tool; write for example ["read_*"], or remove it',
+        ),
+        ('profile = "ollama"\nread_only = true', 'read_only: belongs to profile = "mcp"; add it, or remove this'),
+        ('profile = "mcp"\nmax_tokens = 5', 'max_tokens: belongs to profile = "ollama"; add it, or remove this'),
         ('profile = "ollama"\nprofile_mode = "full"', 'profile_mode: must be "inference" or "read-only"'),
         (
             'profile = "ollama"\nmodels = []',

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hushgate.config.load import examine
-from hushgate.config.model import Secret, Stdio
+from hushgate.config.model import McpRules, Secret, Stdio
 
 FILE = """
 [client]
@@ -55,10 +55,23 @@ def test_everything(tmp_path: Path) -> None:
     assert "from outside" not in repr(stdio)
 
 
+def test_a_program_has_rules_whatever_its_type(tmp_path: Path) -> None:
+    for kind in ("", 'type = "http"'):
+        file = tmp_path / "client.toml"
+        file.write_text(f'{FILE}command = ["a"]\n{kind}\nprofile = "mcp"\nread_only = true')
+        file.chmod(0o600)
+        loaded, problems = examine(file, {}, platform="linux")
+        assert problems == []
+        assert loaded.client is not None
+        service = loaded.client.services["files"]
+        assert (service.rules, service.gateway) == (McpRules(read_only=True), False)
+
+
 @pytest.mark.parametrize(
     ("lines", "key", "told"),
     [
         ('command = "npx -y PACKAGE"', ".command", "a word for each argument"),
+        ('command = ["a"]\nprofile = "ollama"', ".profile", 'is "mcp" for a program'),
         ("command = []", ".command", "is empty"),
         ('command = ["a", ""]', ".command", "is empty"),
         ('command = ["a"]\nlocal_addr = "127.0.0.1:1"', ".local_addr", "keep one of the two"),

@@ -13,9 +13,13 @@ Local = int | Sequence[str | Path]
 
 
 class Rig:
-    """`services`: name to what is at home. Each is reached under its name as tcp, and as `NAME-http`."""
+    """`services`: name to what is at home. Each is reached under its name as tcp, and as `NAME-http`. `rules`: lines of
+    every service in home's file, and of the `-http` ones in the server's."""
 
-    def __init__(self, programs: Programs, services: Mapping[str, Local]) -> None:
+    def __init__(
+        self, programs: Programs, services: Mapping[str, Local], rules: Mapping[str, str] | None = None
+    ) -> None:
+        at_home, at_server = (rules or {}).get("home", ""), (rules or {}).get("server", "")
         self.door = free_port()
         self.ports = {name + kind: free_port() for name in services for kind in ("", "-http")}
         server, client = [f'[server]\nbind_addr = "127.0.0.1:{self.door}"'], ["[client]"]
@@ -23,8 +27,10 @@ class Rig:
         for name, port in self.ports.items():
             kind = "http" if name.endswith("-http") else "tcp"
             shared = f'token = "{token(name)}"\ntype = "{kind}"'
-            server.append(f'[server.services.{name}]\n{shared}\nbind_addr = "127.0.0.1:{port}"')
-            client.append(f"[client.services.{name}]\n{shared}\n{_local(services[name.removesuffix('-http')])}")
+            public = f'bind_addr = "127.0.0.1:{port}"\n{at_server if kind == "http" else ""}'
+            server.append(f"[server.services.{name}]\n{shared}\n{public}")
+            local = _local(services[name.removesuffix("-http")])
+            client.append(f"[client.services.{name}]\n{shared}\n{at_home}\n{local}")
         for program, lines in (("server", server), ("client", client)):
             file = write(programs.directory / f"{program}.toml", "\n".join(lines) + "\n")
             started = programs.start(program, command(program, file, "--log-level", "debug"), ENVIRON)

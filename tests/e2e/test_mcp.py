@@ -118,6 +118,26 @@ def test_the_inspector_sees_a_filesystem_server_as_if_it_ran_it_itself(programs:
     assert "bring milk" in json.dumps(inspect(rig.url("files"), "--transport", "http", **asked[1]))
 
 
+@pytest.mark.parametrize("where", ["home", "server"])
+def test_a_tool_that_may_not_be_called(programs: Programs, tmp_path: Path, where: str) -> None:
+    """By name, and since the server says that it changes things."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "note.txt").write_text("bring milk")
+    rules = {where: 'profile = "mcp"\ntools_deny = ["list_*"]\nread_only = true'}
+    rig = Rig(programs, {"files": node("server-filesystem", shared)}, rules)
+    for name in rig.ports if where == "home" else ["files-http"]:
+        call = (rig.url(name), "--transport", "http")
+        inspect(*call, method="tools/list")
+        assert "milk" in str(inspect(*call, method="tools/call", tool="read_text_file", path=f"{shared}/note.txt"))
+        for tool, more in (("write_file", "--tool-arg=content=gone"), ("list_directory", "")):
+            asked = ["--method", "tools/call", "--tool-name", tool, f"--tool-arg=path={shared}/note.txt", *more.split()]
+            told = run(node("inspector", "--cli", *call, *asked), code=None)
+            assert told.returncode
+            assert b"may be called here" in told.stderr or b"may not be called here" in told.stderr
+        assert (shared / "note.txt").read_text() == "bring milk"
+
+
 def test_the_inspector_sees_server_everything_through_the_gateway(programs: Programs) -> None:
     port = free_port()
     everything = programs.start("everything", node("server-everything", "streamableHttp"), {"PORT": str(port)})

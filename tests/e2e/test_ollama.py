@@ -21,7 +21,8 @@ from hushgate.config.model import (
     ServerService,
 )
 from hushgate.edge.judge import Exchange, Rules
-from hushgate.edge.ollama import OllamaProfile
+from hushgate.edge.profile import Profile
+from hushgate.edge.profiles import profile_of
 from hushgate.server.app import Server
 from tests.aio import run
 from tests.e2e import ollama_clients
@@ -55,8 +56,8 @@ http {{
 class Recorder(Rules):
     """Keeps every exchange, as the audit line will have it."""
 
-    def __init__(self, rules: OllamaRules) -> None:
-        super().__init__("ollama", profile=OllamaProfile(rules))
+    def __init__(self, profile: Profile) -> None:
+        super().__init__("ollama", profile=profile)
         self.exchanges: list[Exchange] = []
 
     def over(self, exchange: Exchange) -> None:
@@ -69,7 +70,7 @@ class Tunnel:
     def __init__(self, ollama: Ollama, http: Http) -> None:
         self._ollama = Address(*ollama.address)
         self._http = http
-        self.recorder = Recorder(http.rules or OllamaRules())
+        self.recorder = Recorder(profile_of(http.rules or OllamaRules()))
 
     async def start(self) -> None:
         nowhere = Address("127.0.0.1", 0)

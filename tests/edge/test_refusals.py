@@ -53,3 +53,9 @@ def test_the_bytes() -> None:
     assert answer_bytes(answer, head, keep=True).endswith(b"Content-Length: 2\r\nConnection: keep-alive\r\n\r\n")
     assert answer_bytes(answer, None, keep=False).endswith(b"Connection: close\r\n\r\n{}")
     assert answer_bytes(Answer(499), get, keep=True).startswith(b"HTTP/1.1 499 Refused\r\n")
+
+
+def test_headers_that_contradict_the_body_have_a_code_of_their_own() -> None:
+    told = refuse(Dialect.JSON_RPC, Deny(400, "mismatch", "m", b"7"))
+    assert json.loads(told.body)["error"]["code"] == -32020
+    assert json.loads(told.body)["id"] == 7

@@ -28,6 +28,10 @@ def answer(number: Any, method: str, params: dict[str, Any]) -> None:
             say(id=number, result={"supportedVersions": ["2026-07-28"]})
         case "echo":
             say(id=number, result=params)
+        case "tools/list":
+            hints = {"look": True, "write": False}
+            tools = [{"name": name, "annotations": {"readOnlyHint": reads}} for name, reads in hints.items()]
+            say(id=number, result={"tools": tools})
         case "who":
             say(id=number, result={"pid": os.getpid(), "env": sorted(os.environ), "cwd": os.getcwd()})
         case "steps":

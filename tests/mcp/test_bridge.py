@@ -312,6 +312,18 @@ def test_the_profile_is_asked_first() -> None:
     run(main())
 
 
+def test_a_profile_learns_from_what_the_program_says() -> None:
+    async def main() -> None:
+        async with scene(profile=McpProfile(read_only=True)) as stage:
+            browser = await stage.begun()
+            assert (await browser.call("tools/call", 5, name="look")).status == 403
+            await browser.call("tools/list", 6)
+            assert (await browser.call("tools/call", 7, name="look")).status == 200
+            assert (await browser.call("tools/call", 8, name="write")).status == 403
+
+    run(main())
+
+
 def test_sessions_are_nobodys_guess() -> None:
     async def main() -> None:
         async with scene() as stage:

@@ -12,7 +12,7 @@ from hushgate.config.model import (
     Certificate,
     ClientConfig,
     Http,
-    OllamaRules,
+    HttpRules,
     Secret,
     ServerConfig,
     ServerService,
@@ -77,7 +77,7 @@ class Web(Tunnel):
         self.plain = plain
         self.gateway = gateway
         """Whether home has a gateway as well."""
-        self.rules: OllamaRules | None = None
+        self.rules: HttpRules | None = None
         """Of that gateway."""
 
     async def start_server(self, services: Mapping[str, int], door: int = 0) -> None:

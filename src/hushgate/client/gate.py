@@ -11,7 +11,7 @@ from math import inf
 from hushgate.config.model import ClientService
 from hushgate.edge.gateway import Gateway
 from hushgate.edge.judge import Rules
-from hushgate.edge.ollama import OllamaProfile
+from hushgate.edge.profile import Profile
 from hushgate.edge.rewrite import Peer
 from hushgate.edge.sides import Failure, Site, Timing
 from hushgate.errors import PipeError
@@ -26,18 +26,23 @@ _PATIENT = Timing(inf, inf, inf)
 
 
 class Gate:
-    """One stream of a visitor (edge.gateway.Office). `dial` connects to the service and raises PipeError; `done` is
-    called once."""
+    """One stream of a visitor (edge.gateway.Office). `profile` judges its requests, `dial` connects to the service and
+    raises PipeError; `done` is called once."""
 
     def __init__(
-        self, service: ClientService, stream: ByteStream, dial: Dial, tasks: Tasks, done: Callable[[], None]
+        self,
+        service: ClientService,
+        profile: Profile,
+        stream: ByteStream,
+        dial: Dial,
+        tasks: Tasks,
+        done: Callable[[], None],
     ) -> None:
         self.now = asyncio.get_running_loop().time
         self.over = done
         address = stream.what.visitor.partition(" ")[0]
         self._stream = stream
         self._pipe = StreamPipe(stream, stream.what.visitor)
-        profile = OllamaProfile(service.rules) if service.rules else None
         way = LocalWay(service.host.encode(), dial, tasks)
         site = Site(service.name, Rules(service.name, profile=profile), timing=_PATIENT)
         # What the server's gateway said of the visitor stays as it is.

@@ -13,7 +13,9 @@ from functools import lru_cache, partial
 
 from hushgate.client.alias import Aliases
 from hushgate.client.gate import Gate
-from hushgate.config.model import ClientService, Stdio
+from hushgate.config.model import ClientService, HttpRules, Stdio
+from hushgate.edge.profile import NO_RULES, Profile
+from hushgate.edge.profiles import profile_of
 from hushgate.errors import PipeError
 from hushgate.link.local import LocalDial
 from hushgate.link.patrol import Patrol
@@ -48,6 +50,7 @@ class Services:
         self._down: set[str] = set()
         self._resolved: dict[str, tuple[float, list[str]]] = {}
         self._bridges: dict[str, Bridge] = {}
+        self._profiles: dict[str, tuple[HttpRules | None, Profile]] = {}
         self._tasks = Tasks("services")
         self._seldom = Seldom(_log)
 
@@ -63,6 +66,8 @@ class Services:
             if name not in offered or offered[name].stdio != bridge.stdio:
                 del self._bridges[name]
                 self._tasks.start(f"end the programs of {name}", bridge.stop())
+            else:
+                bridge.profile = self._profile(offered[name])
 
     async def stop(self) -> None:
         bridges, self._bridges = self._bridges, {}
@@ -102,19 +107,28 @@ class Services:
 
     def _reach(self, stream: ByteStream, service: ClientService) -> None:
         if service.stdio is not None:
-            self._serve(stream, service.name, service.stdio)
+            self._serve(stream, service, service.stdio)
         elif hosts := self._hosts(service.local.host):
             self._dial(stream, service, hosts)
         else:
             self._tasks.start("resolve", self._resolve_and_dial(stream, service))
 
-    def _serve(self, stream: ByteStream, name: str, stdio: Stdio) -> None:
+    def _serve(self, stream: ByteStream, service: ClientService, stdio: Stdio) -> None:
         """The stream ends here: we are the HTTP server in front of a program."""
+        name = service.name
         bridge = self._bridges.get(name)
         if bridge is None:
-            bridge = self._bridges[name] = Bridge(name, stdio)
+            bridge = self._bridges[name] = Bridge(name, stdio, self._profile(service))
         stream.accept()
         Endpoint(StreamPipe(stream, name), bridge).start()
+
+    def _profile(self, service: ClientService) -> Profile:
+        """The one profile of a service, as long as its rules stay what they are."""
+        rules, profile = self._profiles.get(service.name, (None, NO_RULES))
+        if rules != service.rules:
+            profile = profile_of(service.rules)
+            self._profiles[service.name] = (service.rules, profile)
+        return profile
 
     def _dial(self, stream: ByteStream, service: ClientService, hosts: Sequence[str]) -> None:
         if service.gateway:
@@ -154,7 +168,7 @@ class Services:
             self.connections -= 1
 
         self.connections += 1
-        Gate(service, stream, dial, self._tasks, done).start()
+        Gate(service, self._profile(service), stream, dial, self._tasks, done).start()
 
     def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
         if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):

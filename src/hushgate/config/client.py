@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hushgate.config import values
-from hushgate.config.model import Address, ClientConfig, ClientService, Secret
+from hushgate.config.model import Address, ClientConfig, ClientService, OllamaRules, Secret
 from hushgate.config.profile import read_profile
 from hushgate.config.secrets import Tokens, missing_token
 from hushgate.config.shared import ignored_seconds, read_e2e_key, read_services, read_type
@@ -53,13 +53,13 @@ def _service(
         if "local_addr" in table:
             table.problem("local_addr", "stands beside command; keep one of the two")
     ignored_seconds(table, "retry_interval")
-    rules = read_profile(table, "http" if http else "tcp")
+    rules = read_profile(table, "http" if http or stdio else "tcp")
     service = ClientService(
         name=name,
         token=token or _UNKNOWN,
         local=local,
         host=_host_header(table, local, http=http),
-        gateway=(http and table.value("gateway", values.boolean, False)) or rules is not None,
+        gateway=(http and table.value("gateway", values.boolean, False)) or (rules is not None and stdio is None),
         rules=rules,
         nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
@@ -67,8 +67,9 @@ def _service(
         e2e_key=read_e2e_key(table, tokens, http=http),
     )
     if stdio is not None and service.gateway:
-        key = "profile" if rules else "gateway"
-        table.problem(key, "has nothing to do for a program, whose requests are read at home anyhow; remove it")
+        table.problem("gateway", "has nothing to do for a program, whose requests are read at home anyhow; remove it")
+    elif stdio is not None and isinstance(rules, OllamaRules):
+        table.problem("profile", 'is "mcp" for a program, which speaks nothing else')
     table.done()
     return service
 

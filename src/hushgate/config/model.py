@@ -171,6 +171,20 @@ class HttpKey:
 
 
 @dataclass(frozen=True, slots=True)
+class McpRules:
+    """Which tools of an MCP server may be called; patterns know `*` and `?`. `allow` empty: every tool that `deny` does
+    not name. `read_only`: and of those only the ones that the server says only read."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+HttpRules = OllamaRules | McpRules
+"""What `profile` may stand for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
     """What a service of HTTP has besides. `hostnames`: names under which it is served, on the door as well when it has
     no path; `path`: the prefix under which it is served on the door, without a slash at its end. `park`: how long a
@@ -185,7 +199,7 @@ class Http:
     head: float = HTTP_HEAD
     body: float = HTTP_BODY
     keepalive: float = HTTP_KEEPALIVE
-    rules: OllamaRules | None = None
+    rules: HttpRules | None = None
     keys: tuple[HttpKey, ...] = ()
     quota: Quota = Quota()
     origins: tuple[str, ...] = ()
@@ -255,7 +269,7 @@ class ClientService:
     local: Address
     host: str = ""
     gateway: bool = False
-    rules: OllamaRules | None = None
+    rules: HttpRules | None = None
     nodelay: bool = True
     visitor_alias: bool = False
     stdio: Stdio | None = None

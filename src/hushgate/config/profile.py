@@ -4,27 +4,38 @@ import re
 from typing import Final
 
 from hushgate.config import values
-from hushgate.config.model import Address, Http, OllamaMode, OllamaRules
+from hushgate.config.model import Address, Http, HttpRules, McpRules, OllamaMode, OllamaRules
 from hushgate.config.table import Table
 from hushgate.config.values import is_loopback
 
 OLLAMA_PORT: Final = 11434
 _OLLAMA: Final = ("profile_mode", "models", "allow_cloud", "max_context", "max_tokens", "max_keep_alive")
+_MCP: Final = ("tools_allow", "tools_deny", "read_only")
 _PATTERN: Final = re.compile(r"[A-Za-z0-9._:/*?-]+")
 _MODES: Final[dict[str, OllamaMode]] = {"inference": "inference", "read-only": "read-only"}
 
 
-def read_profile(table: Table, kind: str) -> OllamaRules | None:
+def read_profile(table: Table, kind: str) -> HttpRules | None:
     """The rules for a service of type `kind`; None: it has none."""
     name = table.value("profile", values.text, None)
-    if name is None:
-        for key in table.ask(*_OLLAMA):
-            table.problem(key, 'belongs to profile = "ollama"; add it, or remove this')
-        return None
-    if name != "ollama":
-        table.problem("profile", 'must be "ollama"')
-    elif kind != "http":
+    if name is not None and name not in ("ollama", "mcp"):
+        table.problem("profile", 'must be "ollama" or "mcp"')
+    elif name is not None and kind != "http":
         table.problem("profile", 'is for services of HTTP; add type = "http"')
+    for owner, keys in (("ollama", _OLLAMA), ("mcp", _MCP)):
+        if name != owner:
+            for key in table.ask(*keys):
+                table.problem(key, f'belongs to profile = "{owner}"; add it, or remove this')
+    if name == "mcp":
+        return McpRules(
+            allow=tuple(table.value("tools_allow", _tools, [])),
+            deny=tuple(table.value("tools_deny", _tools, [])),
+            read_only=table.value("read_only", values.boolean, False),
+        )
+    return _ollama(table) if name == "ollama" else None
+
+
+def _ollama(table: Table) -> OllamaRules:
     default = OllamaRules()
     return OllamaRules(
         mode=table.value("profile_mode", _mode, default.mode),
@@ -37,18 +48,19 @@ def read_profile(table: Table, kind: str) -> OllamaRules | None:
 
 
 def refuse_strangers(table: Table, bind: Address | None, http: Http | None, *, keyed: bool) -> None:
-    """Ollama itself asks nobody for a key, so what looks like it may not be reached by everybody, unless `public` says
-    so. `keyed`: the service asks for a key."""
+    """Ollama and MCP servers ask nobody for a key, so what looks like one may not be reached by everybody, unless
+    `public` says so. `keyed`: the service asks for a key."""
     public = table.value("public", values.boolean, False)
     exposed = bind is not None and not is_loopback(bind.host)
     on_door = http is not None and http.on_door
-    is_ollama = (bind is not None and bind.port == OLLAMA_PORT) or (http is not None and http.rules is not None)
-    if is_ollama and (exposed or on_door) and not keyed and not public:
+    rules = http.rules if http else None
+    is_ollama = (bind is not None and bind.port == OLLAMA_PORT) or isinstance(rules, OllamaRules)
+    if (is_ollama or rules is not None) and (exposed or on_door) and not keyed and not public:
         key = "bind_addr" if exposed else "hostname" if "hostname" in table else "path"
         table.problem(
             key,
-            'lets everybody use Ollama, which asks for no key; give it keys of type = "http", bind it to 127.0.0.1 and '
-            "come by hushgate access, or write public = true",
+            f"lets everybody use {'Ollama' if is_ollama else 'an MCP server'}, which asks for no key; give it keys of "
+            'type = "http", bind it to 127.0.0.1 and come by hushgate access, or write public = true',
         )
 
 
@@ -66,4 +78,11 @@ def _patterns(value: object) -> list[str]:
     for pattern in patterns:
         if not _PATTERN.fullmatch(pattern):
             raise ValueError(f'{pattern} is no name of a model; write for example "llama3.2:1b" or "llama3.*"')
+    return patterns
+
+
+def _tools(value: object) -> list[str]:
+    patterns = values.texts(value)
+    if not patterns:
+        raise ValueError('names no tool; write for example ["read_*"], or remove it')
     return patterns

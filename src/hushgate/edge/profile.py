@@ -94,3 +94,4 @@ class NoRules:
 
 
 ALLOWED: Final = Allow()
+NO_RULES: Final = NoRules()

@@ -17,6 +17,8 @@ _ANTHROPIC: Final = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
+_HEADER_MISMATCH: Final = -32020
+"""By this code a client knows a server of revision 2026-07-28."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def _body(dialect: Dialect, deny: Deny) -> str:
         case Dialect.JSON_RPC:
             # The id goes back as it was written.
             number = (deny.request_id or b"null").decode("utf-8", "replace")
-            error = json.dumps({"code": -32000, "message": message, "data": {"reason": deny.reason}})
+            code = _HEADER_MISMATCH if deny.reason == "mismatch" else -32000
+            error = json.dumps({"code": code, "message": message, "data": {"reason": deny.reason}})
             return f'{{"jsonrpc": "2.0", "id": {number}, "error": {error}}}'
     return json.dumps({"error": message})

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hushgate.config.model import Stdio
-from hushgate.edge.heads import RequestHead
+from hushgate.edge.heads import RequestHead, ResponseHead
 from hushgate.edge.profile import Deny, NoRules, Profile
 from hushgate.log import Seldom, logger
 from hushgate.mcp.child import Child
@@ -37,6 +37,8 @@ TICK: Final = 15.0
 """Seconds between two looks at idle sessions, and between comments on idle streams: proxies cut those after 60."""
 PROGRAMS_END: Final = 10.0
 """Seconds that all programs together may take to end."""
+_ANY_REQUEST: Final = RequestHead(b"POST", b"/mcp", [])
+_ANY_RESPONSE: Final = ResponseHead(200, b"OK", [])
 
 
 class _Served:
@@ -186,6 +188,9 @@ class Bridge:
 
     def _read(self, line: bytes) -> Message | None:
         """A message of a program; many write other things to their standard output, too."""
+        if b'"tools"' in line and (meter := self.profile.meter(_ANY_REQUEST, _ANY_RESPONSE)):
+            meter.feed(line)
+            meter.facts()
         try:
             return read_line(line)
         except BadMessage:

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from hushgate.config.model import Http, ServerConfig, ServerService
 from hushgate.config.values import is_loopback
-from hushgate.edge.ollama import OllamaProfile
+from hushgate.edge.profiles import profile_of
 from hushgate.edge.sides import Site, Timing
 from hushgate.log import logger
 from hushgate.server.gatekeeper import Gatekeeper
@@ -41,8 +41,8 @@ def _below(target: bytes, path: bytes) -> bool:
 
 def build_site(service: ServerService, http: Http, config: ServerConfig, turns: Turns) -> Site:
     """The service as its gateways see it; `turns` are those of the service before, if it is not new."""
-    profile = OllamaProfile(http.rules) if http.rules else None
-    judge = Gatekeeper(service.name, _hosts(service, http, config), profile, http, turns, _log if http.audit else None)
+    hosts = _hosts(service, http, config)
+    judge = Gatekeeper(service.name, hosts, profile_of(http.rules), http, turns, _log if http.audit else None)
     return Site(service.name, judge, http.path.encode(), Timing(http.head, http.body, http.keepalive))
 
 
