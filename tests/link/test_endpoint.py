@@ -226,6 +226,23 @@ def test_what_was_received_ahead_is_given_in_order_and_its_end_told(asked: tuple
     run(main())
 
 
+def test_among_many_nothing_is_received_ahead() -> None:
+    async def main() -> None:
+        side, (visitor, inner) = Side(dialler=True), tcp_pair()
+        streams = [side.mux.open(Open("echo"), time.monotonic()) for _ in range(5)]
+        side.bind(streams[0], inner)
+        for rival in streams[1:]:
+            rival.ready()
+        with visitor:
+            await asyncio.get_running_loop().sock_sendall(visitor, bytes(100_000))
+            await until(lambda: len(inner.recv(100_000, socket.MSG_PEEK)) == 100_000, "the bytes")
+            assert len(streams[0].endpoint.take(65_000) or b"") == 65_000
+            assert len(inner.recv(100_000)) == 35_000
+        side.mux.end(Code.DONE, "")
+
+    run(main())
+
+
 def test_bytes_and_ends_wait_while_the_link_is_away() -> None:
     async def main() -> None:
         async with joined() as made:

@@ -70,6 +70,10 @@ class SealedStream:
         return self._stream.listed
 
     @property
+    def rivals(self) -> int:
+        return self._stream.rivals
+
+    @property
     def starved(self) -> bool:
         return self._stream.starved or not self._seal.standing
 

@@ -121,6 +121,9 @@ class ByteStream(Protocol):
     @property
     def starved(self) -> bool: ...
 
+    @property
+    def rivals(self) -> int: ...
+
     def ready(self) -> None: ...
 
     def drain(self) -> None: ...
@@ -203,6 +206,11 @@ class Stream:
 
     def step_receive(self, event: Event) -> None:
         self.receive = _step(RECEIVE, self.receive, event)
+
+    @property
+    def rivals(self) -> int:
+        """Streams of this session that wait for their turn to send."""
+        return len(self.mux.outbox.schedule)
 
     def ready(self) -> None:
         """The source has something to send, or has ended."""
