@@ -197,7 +197,8 @@ def test_a_visitor_that_leaves_stops_the_model(ollama: Ollama) -> None:
             await visitor.leave()
             await until(lambda: ollama.reached(mark), "Ollama to stop")
             assert asyncio.get_running_loop().time() - left < 2
-            assert made.last.refused == "the visitor left" and "completion_tokens" not in made.last.facts
+            assert made.last.aborted and made.last.refused == "the visitor left"
+            assert "completion_tokens" not in made.last.facts
 
     run(main())
 

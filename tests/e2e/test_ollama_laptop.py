@@ -1,6 +1,7 @@
 """Ollama's own command line on a laptop, at a local port that knows the key: the set-up of the README."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.e2e.access import Laptop
 from tests.e2e.hushgate import ENVIRON, Tunnel
 from tests.e2e.ollama import MODEL, Ollama, ollama_binary
+from tests.e2e.ollama_clients import CALLS, Used
 from tests.e2e.programs import Address, free_port, programs_in, run, until
 from tests.e2e.test_ollama_guard import exchange, request, status
 
@@ -58,6 +60,17 @@ def test_what_is_not_allowed_is_told_and_does_not_arrive(scene: Scene) -> None:
         assert "allowed here" in told, told
     scene.ollama.settled(mark)
     assert scene.ollama.managed(mark) == []
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
+def test_the_servers_log_has_the_tokens_that_the_library_reports(scene: Scene, call: Callable[[str], Used]) -> None:
+    server = scene.laptop.tunnel.server
+    since = len(server.log())
+    used = call(f"http://127.0.0.1:{scene.laptop.ports['ollama']}")
+    line = server.wait_log(r"request service=ollama .* status=200 .*", since=since)[0]
+    told = [re.search(rf" {name}=(\d+) ", line) for name in ("prompt_tokens", "completion_tokens")]
+    assert Used(*(int(match[1]) if match else None for match in told)) == used
+    assert "estimated" not in line and "aborted" not in line
 
 
 def test_hushgate_connect_makes_a_port_as_well(scene: Scene) -> None:
