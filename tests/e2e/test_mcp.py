@@ -177,6 +177,23 @@ def test_the_doctor_finds_nothing_wrong_and_knows_the_decoy(programs: Programs) 
     assert json.loads(lost)["findings"][-1]["check"] == "decoy"
 
 
+def test_the_doctor_names_the_key_a_foreign_page_and_a_home_that_is_away(programs: Programs) -> None:
+    key = "a key of the doctor's own, long enough"
+    rig = Rig(programs, {"program": FIXTURES}, {"server": f'keys = ["{key}"]\npark = "1s"'})
+    place = rig.url("program-http")
+
+    def found(code: int, key: str, *more: str) -> str:
+        environ = {**ENVIRON, "HUSHGATE_KEY": key}
+        output = run(command("doctor", "mcp", place, "--json", *more), environ=environ, code=code).stdout
+        return str(json.loads(output)["findings"][-1]["check"])
+
+    assert found(0, key) == "origin"
+    assert (found(3, ""), found(3, key.upper())) == ("key", "key")
+    assert found(1, key, "--origin", "https://app.example") == "origin"
+    programs.started[-1].stop()
+    assert found(4, key) == "offline"
+
+
 def test_what_is_printed_for_a_project_is_used_by_the_inspector(programs: Programs, tmp_path: Path) -> None:
     rig = Rig(programs, {"program": FIXTURES})
     file = tmp_path / ".mcp.json"
