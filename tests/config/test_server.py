@@ -35,6 +35,10 @@ def test_our_own_keys(read: Read) -> None:
     limits = """[server.limits]
 streams = 100
 replay = "1MiB"
+window = "1MiB"
+growth = 0
+unread = "1GiB"
+replay_detached = "2MiB"
 visitors_waiting = 3
 visitors_waiting_address = 2
 connections = 9
@@ -44,7 +48,18 @@ connections_address = 4
     config = good(read, server(section, limits + SERVICE))
     assert config.names == ("a.example.org", "b.example.org")
     assert config.timing == Timing(grace=120.0, visitor_wait=5.0, drain=0.5)
-    assert config.limits == Limits(100, 2**20, 3, 2, 9, 4)
+    assert config.limits == Limits(
+        streams=100,
+        replay=2**20,
+        window=2**20,
+        growth=0,
+        unread=2**30,
+        replay_detached=2**21,
+        visitors_waiting=3,
+        visitors_waiting_address=2,
+        connections=9,
+        connections_address=4,
+    )
 
 
 def test_tls(read: Read, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hushgate.config.model import AccessService
+from hushgate.config.model import AccessService, SessionLimits
 from hushgate.errors import AuthError, LocalProtocolError, UnreachableError
 from hushgate.log import logger
 from hushgate.protocol.frames import Code, Open
@@ -110,6 +110,26 @@ def test_who_is_in_a_hurry_does_not_wait_for_the_whole_backoff() -> None:
             made.cutter.refusing = False
             link.hurry()
             await until(lambda: link.up, "the link", 5.0)
+            await link.stop()
+
+    run(main())
+
+
+def test_the_limits_of_the_file_hold_from_the_next_session_on() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            link, _ = uplink(made)
+            await link.start_now()
+            config = replace(access_config(["echo"], made.cutter.port), limits=SessionLimits(streams=1))
+            link.reload(config, link._keys, [], [])
+            for _ in range(2):
+                link.open(Open("echo"))
+            session = link._session
+            await made.restart_server()
+            await until(lambda: link.up and link._session not in (None, session), "the next session")
+            link.open(Open("echo"))
+            with pytest.raises(LocalProtocolError):
+                link.open(Open("echo"))
             await link.stop()
 
     run(main())

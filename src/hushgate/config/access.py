@@ -23,6 +23,7 @@ def read_access(section: Table, tokens: Tokens, base: Path) -> AccessConfig:
         trusted_root=uplink.trusted_root,
         hostname=uplink.transport.hostname,
         timing=uplink.timing,
+        limits=uplink.limits,
         tcp=uplink.transport.tcp,
     )
     section.done()

@@ -30,6 +30,7 @@ def read_client(section: Table, tokens: Tokens, base: Path, platform: str) -> Cl
         trusted_root=uplink.trusted_root,
         hostname=uplink.transport.hostname,
         timing=uplink.timing,
+        limits=uplink.limits,
         tcp=uplink.transport.tcp,
     )
     section.done()

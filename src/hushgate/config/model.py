@@ -13,10 +13,12 @@ from hushgate.protocol.limits import (
     DOOR_CONNECTIONS_ADDRESS,
     DRAIN,
     GRACE,
+    GROWTH_BUDGET,
     HTTP_BODY,
     HTTP_HEAD,
     HTTP_KEEPALIVE,
     PARK,
+    REPLAY_DETACHED_LIMIT,
     REPLAY_LIMIT,
     SESSION_IDLE,
     SESSIONS,
@@ -24,6 +26,7 @@ from hushgate.protocol.limits import (
     VISITOR_WAIT,
     VISITORS_WAITING,
     VISITORS_WAITING_ADDRESS,
+    WINDOW_MAX,
 )
 
 Scheme = Literal["wss", "ws", "tls", "tcp"]
@@ -92,11 +95,23 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Streams and replay are per session, visitors per service, connections are those that have proved nothing yet."""
+class SessionLimits:
+    """Streams and sizes in bytes: `replay` and `growth` of a session, `window` of a stream at most, `unread` of the
+    process (None: what suits the machine)."""
 
     streams: int = STREAMS_MAX
     replay: int = REPLAY_LIMIT
+    window: int = WINDOW_MAX
+    growth: int = GROWTH_BUDGET
+    unread: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits(SessionLimits):
+    """`replay_detached` is of all sessions without a link, visitors are those of a service, connections those that have
+    proved nothing yet."""
+
+    replay_detached: int = REPLAY_DETACHED_LIMIT
     visitors_waiting: int = VISITORS_WAITING
     visitors_waiting_address: int = VISITORS_WAITING_ADDRESS
     connections: int = DOOR_CONNECTIONS
@@ -299,6 +314,7 @@ class UplinkConfig(Generic[S]):
     trusted_root: Path | None = None
     hostname: str | None = None
     timing: Timing = Timing()
+    limits: SessionLimits = SessionLimits()
     tcp: Tcp = Tcp()
 
     @property

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from hushgate.config import values
 from hushgate.config.http import look_at_keys, no_two_alike, read_http
-from hushgate.config.model import Address, Certificate, Limits, Secret, ServerConfig, ServerService
+from hushgate.config.limits import read_server_limits
+from hushgate.config.model import Address, Certificate, Secret, ServerConfig, ServerService
 from hushgate.config.profile import refuse_strangers
 from hushgate.config.secrets import Tokens, missing_token, verifiers
 from hushgate.config.shared import (
@@ -20,7 +21,6 @@ from hushgate.config.shared import (
 )
 from hushgate.config.table import Table
 from hushgate.config.transport import Transport, read_transport
-from hushgate.protocol.limits import MESSAGE_MAX
 
 _NOWHERE = Address("", 0)
 
@@ -48,7 +48,7 @@ def read_server(section: Table, tokens: Tokens, base: Path) -> ServerConfig:
         certificate=_certificate(section, transport, base, wanted=certified),
         plain=certified and not tls,
         timing=read_timing(section),
-        limits=_limits(section),
+        limits=read_server_limits(section),
         tcp=transport.tcp,
     )
     section.done()
@@ -135,22 +135,3 @@ def _names(section: Table) -> tuple[str, ...]:
         else:
             names.append(name)
     return tuple(dict.fromkeys(names))
-
-
-def _limits(section: Table) -> Limits:
-    default = Limits()
-    table = section.table("limits")
-    if table is None:
-        return default
-    limits = Limits(
-        streams=table.value("streams", values.count(1), default.streams),
-        replay=table.value("replay", values.size(MESSAGE_MAX), default.replay),
-        visitors_waiting=table.value("visitors_waiting", values.count(0), default.visitors_waiting),
-        visitors_waiting_address=table.value(
-            "visitors_waiting_address", values.count(0), default.visitors_waiting_address
-        ),
-        connections=table.value("connections", values.count(1), default.connections),
-        connections_address=table.value("connections_address", values.count(1), default.connections_address),
-    )
-    table.done()
-    return limits

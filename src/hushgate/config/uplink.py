@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hushgate.config import values
-from hushgate.config.model import Address, Remote, Scheme, Timing
+from hushgate.config.limits import read_session_limits
+from hushgate.config.model import Address, Remote, Scheme, SessionLimits, Timing
 from hushgate.config.shared import existing_file, is_placeholder, read_timing
 from hushgate.config.table import Table
 from hushgate.config.transport import Transport, read_transport
@@ -18,12 +19,19 @@ class Uplink:
     transport: Transport
     trusted_root: Path | None
     timing: Timing
+    limits: SessionLimits
 
 
 def read_uplink(section: Table, base: Path) -> Uplink:
     """What the section says of the server; worth something only when the report has no problem."""
     transport = read_transport(section, "client")
-    return Uplink(_remote(section, transport), transport, _trusted_root(section, transport, base), read_timing(section))
+    return Uplink(
+        _remote(section, transport),
+        transport,
+        _trusted_root(section, transport, base),
+        read_timing(section),
+        read_session_limits(section),
+    )
 
 
 def _remote(section: Table, transport: Transport) -> Remote:

@@ -16,11 +16,13 @@ _GROWTH_RTTS: Final = 2
 
 
 class Growth:
-    """What the windows of one session have grown beyond `initial`, in bytes, and the limit of that."""
+    """What the windows of one session have grown beyond `initial`, in bytes. `budget` limits that in all, `largest` one
+    window."""
 
-    def __init__(self, initial: int = WINDOW_INITIAL, budget: int = GROWTH_BUDGET) -> None:
+    def __init__(self, initial: int = WINDOW_INITIAL, budget: int = GROWTH_BUDGET, largest: int = WINDOW_MAX) -> None:
         self._initial = initial
         self._budget = budget
+        self._largest = largest
         self.used = 0
 
     def consider(self, stream: Stream, min_rtt: float, now: float) -> None:
@@ -30,7 +32,7 @@ class Growth:
             2 * taken / stream.window
         )
         stream.window_at = now
-        step = min(stream.window, WINDOW_MAX - stream.window)
+        step = min(stream.window, self._largest - stream.window)
         if fast and 0 < step <= self._budget - self.used:
             stream.window += step
             self.used += step
@@ -50,7 +52,7 @@ class Buffered:
     given up."""
 
     def __init__(self, limit: int = BUFFERED_MAX) -> None:
-        self._limit = limit
+        self.limit = limit
         self._stalled: dict[Stream, None] = {}
         self.used = 0
 
@@ -58,7 +60,7 @@ class Buffered:
         """`n` more bytes wait at `stream`. Returns the stream to reset, when there are too many."""
         self.used += n
         self._stalled.setdefault(stream)
-        return next(iter(self._stalled)) if self.used > self._limit else None
+        return next(iter(self._stalled)) if self.used > self.limit else None
 
     def remove(self, stream: Stream, n: int) -> None:
         """`n` of the waiting bytes were taken or dropped."""

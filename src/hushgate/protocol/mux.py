@@ -68,6 +68,7 @@ class Mux:
         now: float,
         random: Callable[[], float],
         buffered: Buffered | None = None,
+        growth: Growth | None = None,
         window: int = WINDOW_INITIAL,
         replay_limit: int = REPLAY_LIMIT,
         streams_max: int = STREAMS_MAX,
@@ -78,7 +79,7 @@ class Mux:
         self.outbox = Outbox(now, random, replay_limit)
         self.inbox = Inbox(self, now)
         self.receive: Final = self.inbox.receive
-        self.growth = Growth(window)
+        self.growth = growth or Growth(window)
         self.buffered = buffered or Buffered()
         self.failed: tuple[Code, str] | None = None
         """Why the session ended. A link that is attached later serves only to tell the peer."""

@@ -1,6 +1,5 @@
 """One session as the server sees it: a mux that outlives its links, and the services proved for it."""
 
-import random
 import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
@@ -8,6 +7,7 @@ from typing import Protocol
 from hushgate.config.model import Limits
 from hushgate.config.values import is_loopback
 from hushgate.errors import ProtocolError
+from hushgate.link.budget import limited_mux
 from hushgate.link.link import Link
 from hushgate.protocol import frames
 from hushgate.protocol.credit import Buffered
@@ -15,7 +15,6 @@ from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import Acceptor, Login
 from hushgate.protocol.keys import Role
 from hushgate.protocol.limits import STREAM_ID_MAX
-from hushgate.protocol.mux import Mux
 from hushgate.protocol.stream import Stream
 
 _ANOTHER = frames.goaway(GoAway(Mode.DRAIN, Code.LIMIT, text="its stream ids are nearly used up"))
@@ -91,15 +90,7 @@ class Session:
         self.draining = False
         self._asked: Link | None = None
         """The link over which the peer was asked for another session."""
-        self.mux = Mux(
-            self,
-            dialler=False,
-            now=time.monotonic(),
-            random=random.random,
-            buffered=buffered,
-            replay_limit=limits.replay,
-            streams_max=limits.streams,
-        )
+        self.mux = limited_mux(self, limits, buffered, dialler=False)
         self.mux.peer_window = login.window
         self._keeper = keeper
 

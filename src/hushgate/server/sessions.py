@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Set
 
 from hushgate.config.model import Limits
 from hushgate.guard.keyring import Keyring
+from hushgate.link.budget import unread
 from hushgate.link.link import Link, finish_all
 from hushgate.log import logger
 from hushgate.protocol import frames
-from hushgate.protocol.credit import Buffered
 from hushgate.protocol.frames import Code, GoAway, Mode, Type
 from hushgate.protocol.hello import Acceptor, Attach, Login, Status
-from hushgate.protocol.limits import BUFFERED_MAX, WINDOW_INITIAL
+from hushgate.protocol.limits import WINDOW_INITIAL
 from hushgate.protocol.upgrade import Admission
 from hushgate.server.login import Handshake
 from hushgate.server.session import Party, Session
@@ -45,12 +45,12 @@ class Sessions:
         on_quiet: Callable[[], None],
     ) -> None:
         self.keyring = keyring
-        self.table = SessionTable(self._new_session, grace)
+        self.table = SessionTable(self._new_session, grace, limits.replay_detached)
         self._parties = {party.role: party for party in parties}
         self._limits = limits
         self._on_quiet = on_quiet
         self._instance = os.urandom(16)
-        self._buffered = Buffered(min(BUFFERED_MAX, _memory() // 8))
+        self._buffered = unread(limits)
         self._handshakes: set[Handshake] = set()
         self._tasks = Tasks("sessions")
 
@@ -219,10 +219,3 @@ class Sessions:
 
 def _who(session: Session) -> dict[str, str]:
     return {session.party.noun: session.name}
-
-
-def _memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 8 * BUFFERED_MAX

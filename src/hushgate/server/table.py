@@ -25,9 +25,16 @@ class Decision:
 class SessionTable:
     """Sessions by id. `create` builds one with a fresh random id."""
 
-    def __init__(self, create: Callable[[Login, Party], Session], grace: float = GRACE) -> None:
+    def __init__(
+        self,
+        create: Callable[[Login, Party], Session],
+        grace: float = GRACE,
+        replay_detached: int = REPLAY_DETACHED_LIMIT,
+    ) -> None:
+        """`replay_detached`: bytes that all sessions without a link may keep together."""
         self.grace = grace
         self._create = create
+        self._replay_detached = replay_detached
         self._sessions: dict[bytes, Session] = {}
 
     @property
@@ -105,7 +112,7 @@ class SessionTable:
         ended = []
         for session in detached:
             reason = self._ends(session, now)
-            if not reason and kept > REPLAY_DETACHED_LIMIT:
+            if not reason and kept > self._replay_detached:
                 reason = "detached sessions keep too much"
             if reason:
                 kept -= session.mux.outbox.replay.kept

@@ -18,9 +18,11 @@ from typing import Any, Final, Protocol
 
 from hushgate.config.model import UplinkConfig
 from hushgate.errors import AuthError, LocalProtocolError, ProtocolError, UnreachableError, UserError
+from hushgate.link.budget import limited_mux, unread
 from hushgate.link.link import Link, finish_all
 from hushgate.log import Log
 from hushgate.protocol import frames
+from hushgate.protocol.credit import Buffered
 from hushgate.protocol.frames import Code, GoAway, Mode, Open, Type
 from hushgate.protocol.hello import ATTACHED, Attach, Dialler, Resume, Status, Welcome
 from hushgate.protocol.keys import Keys, Role
@@ -72,9 +74,10 @@ class Uplink:
         user: Holder,
         log: Log,
         instance: bytes | None = None,
+        buffered: Buffered | None = None,
     ) -> None:
-        """`instance`: of this program, when it is not its first session. Raises SystemFault when `trusted_root` cannot
-        be read."""
+        """`instance` and `buffered`: of this program, when it is not its first session. Raises SystemFault when
+        `trusted_root` cannot be read."""
         self.statuses: Mapping[str, Status] = {}
         """What the server said of each service, on the newest link."""
         self.link: Link | None = None
@@ -90,6 +93,7 @@ class Uplink:
         self._instance = instance or os.urandom(16)
         self._clock = Clock()
         self._retries = Retry()
+        self._buffered = buffered or unread(config.limits)
         self._mux = self._new_mux()
         self._session: bytes | None = None
         self._epoch = 0
@@ -162,7 +166,7 @@ class Uplink:
 
     def successor(self) -> "Uplink":
         """Another session of the same program, not started. Raises SystemFault as the constructor does."""
-        return Uplink(self._role, self._config, self._keys, self._user, self._log, self._instance)
+        return Uplink(self._role, self._config, self._keys, self._user, self._log, self._instance, self._buffered)
 
     def retire(self) -> None:
         """No new streams; `quiet` is set when the last of those that run has ended."""
@@ -299,7 +303,7 @@ class Uplink:
         self._session = None
 
     def _new_mux(self) -> Mux:
-        return Mux(self, dialler=True, now=time.monotonic(), random=random.random)
+        return limited_mux(self, self._config.limits, self._buffered, dialler=True)
 
     # What the mux tells its owner.
 
