@@ -1,6 +1,7 @@
 """The gateway at home: it reads and writes anew what any server sends, and does not trust it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,23 @@ def test_a_hostile_server_cannot_ask_for_what_home_forbids() -> None:
             visitor = await Visitor.come(made.port())
             assert (await visitor.ask(b"GET /api/tags HTTP/1.1\r\nHost: a\r\n\r\n")).endswith(b"ok")
             assert [head.split()[1] for head in handler.heads] == [b"/api/tags"]
+            await visitor.leave()
+
+    run(main())
+
+
+def test_a_connection_that_stands_follows_new_rules() -> None:
+    async def main() -> None:
+        async with web(Web(handler := Handler(), None, gateway=True)) as made:
+            visitor = await Visitor.come(made.port())
+            chat = b"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+            assert (await visitor.ask(chat)).endswith(b"ok")
+            config = made.client.config
+            strict = replace(config.services["echo"], rules=OllamaRules("read-only"))
+            made.client.reload(replace(config, services={"echo": strict}))
+            assert (await visitor.ask(chat)).startswith(b"HTTP/1.1 403 ")
+            made.client.reload(replace(config, services={"echo": replace(strict, gateway=False)}))
+            assert await visitor.ending() == "closed" and len(handler.heads) == 1
             await visitor.leave()
 
     run(main())

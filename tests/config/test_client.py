@@ -154,3 +154,16 @@ def test_what_home_says_of_http(read: Read) -> None:
     ):
         _, [problem] = read(client(rest=SERVICE + lines))
         assert reason in problem
+
+
+@pytest.mark.parametrize(
+    ("lines", "hinted"),
+    [
+        ('local_addr = "127.0.0.1:11434"', True),
+        ('local_addr = "127.0.0.1:11434"\ntype = "http"\nprofile = "ollama"', False),
+        ('local_addr = "127.0.0.1:8080"', False),
+    ],
+)
+def test_an_ollama_without_rules_is_pointed_out(read: Read, lines: str, hinted: bool) -> None:
+    loaded, problems = read(client(rest=f'[client.services.x]\ntoken = "{TOKEN}"\n{lines}\n'))
+    assert not problems and any("profile" in hint for hint in loaded.hints) is hinted

@@ -28,7 +28,8 @@ def test_the_articles_server_file(read: Read) -> None:
 
 def test_the_articles_client_file(read: Read) -> None:
     loaded, problems = read(article.filled(article.CLIENT))
-    assert not problems and not loaded.warnings and not loaded.hints
+    assert not problems and not loaded.warnings
+    assert len(loaded.hints) == 1 and 'profile = "ollama"' in loaded.hints[0]
     assert loaded.client is not None and loaded.server is None
     assert loaded.client.remote == Remote("wss", "tunnel.example.org", 443, "/")
     assert {name: service.token.reveal() for name, service in loaded.client.services.items()} == article.TOKENS

@@ -24,16 +24,16 @@ HTTP = 'type = "http"\n'
 
 
 class Guarded:
-    """One Ollama behind services that are named after where the guard is."""
+    """One Ollama behind three services, named after where the guard is: the server of "home" lets every byte pass."""
 
     def __init__(self, programs: Programs) -> None:
         self.ollama = Ollama(programs)
         self.ollama.ask("POST", "/api/copy", {"source": MODEL, "destination": SECRET})
         self.tunnel = Tunnel(
             programs,
-            dict.fromkeys(("server", "nowhere"), self.ollama.address),
+            dict.fromkeys(("server", "home", "nowhere"), self.ollama.address),
             server_lines={"server": HTTP + RULES},
-            client_lines={"server": HTTP},
+            client_lines={"server": HTTP, "home": HTTP + RULES},
         ).start()
         until(self.works, "all services to be reached", 30)
 
@@ -51,7 +51,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield Guarded(programs)
 
 
-guards = pytest.mark.parametrize("guard", ["server"])
+guards = pytest.mark.parametrize("guard", ["server", "home"])
 
 
 def request(method: str, target: str, body: bytes = b"", *headers: str) -> bytes:

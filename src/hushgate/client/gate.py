@@ -40,20 +40,33 @@ class Gate:
     ) -> None:
         self.now = asyncio.get_running_loop().time
         self.over = done
+        self.service = service.name
         address = stream.what.visitor.partition(" ")[0]
         self._stream = stream
         self._pipe = StreamPipe(stream, stream.what.visitor)
         way = LocalWay(service.host.encode(), dial, tasks)
-        site = Site(service.name, Rules(service.name, profile=profile), timing=_PATIENT)
         # What the server's gateway said of the visitor stays as it is.
-        self._gateway = way.user = Gateway(site, Peer(address, trusted=True), self._pipe, way, self)
+        self._gateway = way.user = Gateway(
+            _site(service.name, profile), Peer(address, trusted=True), self._pipe, way, self
+        )
 
     def start(self) -> None:
         self._stream.accept()
         self._pipe.switch(self._gateway)
 
+    def change(self, profile: Profile | None) -> None:
+        """Later requests are judged by `profile`; None: there are none, since the service is gone."""
+        if profile is None:
+            self._gateway.retire()
+        else:
+            self._gateway.site = _site(self.service, profile)
+
     def give_back(self, head: bytes) -> None:
         raise AssertionError("a stream is for one service")
+
+
+def _site(name: str, profile: Profile) -> Site:
+    return Site(name, Rules(name, profile=profile), timing=_PATIENT)
 
 
 class LocalWay:

@@ -50,6 +50,7 @@ class Services:
         self._down: set[str] = set()
         self._resolved: dict[str, tuple[float, list[str]]] = {}
         self._bridges: dict[str, Bridge] = {}
+        self._gates: set[Gate] = set()
         self._profiles: dict[str, tuple[HttpRules | None, Profile]] = {}
         self._tasks = Tasks("services")
         self._seldom = Seldom(_log)
@@ -62,6 +63,9 @@ class Services:
     def offered(self, offered: Mapping[str, ClientService]) -> None:
         self._offered = offered
         self._e2e_keys = _e2e_keys(offered)
+        for gate in list(self._gates):
+            service = offered.get(gate.service)
+            gate.change(self._profile(service) if service and service.gateway else None)
         for name, bridge in list(self._bridges.items()):
             if name not in offered or offered[name].stdio != bridge.stdio:
                 del self._bridges[name]
@@ -166,9 +170,12 @@ class Services:
 
         def done() -> None:
             self.connections -= 1
+            self._gates.discard(gate)
 
         self.connections += 1
-        Gate(service, self._profile(service), stream, dial, self._tasks, done).start()
+        gate = Gate(service, self._profile(service), stream, dial, self._tasks, done)
+        self._gates.add(gate)
+        gate.start()
 
     def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
         if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):

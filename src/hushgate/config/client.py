@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hushgate.config import values
 from hushgate.config.model import Address, ClientConfig, ClientService, OllamaRules, Secret
-from hushgate.config.profile import read_profile
+from hushgate.config.profile import OLLAMA_PORT, read_profile
 from hushgate.config.secrets import Tokens, missing_token
 from hushgate.config.shared import ignored_seconds, read_e2e_key, read_services, read_type
 from hushgate.config.stdio import read_stdio
@@ -71,6 +71,8 @@ def _service(
         table.problem("gateway", "has nothing to do for a program, whose requests are read at home anyhow; remove it")
     elif stdio is not None and isinstance(rules, OllamaRules):
         table.problem("profile", 'is "mcp" for a program, which speaks nothing else')
+    if rules is None and local.port == OLLAMA_PORT:
+        table.hint("local_addr", 'is Ollama\'s; type = "http" and profile = "ollama" let nobody pull or delete models')
     table.done()
     return service
 
