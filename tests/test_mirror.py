@@ -45,6 +45,7 @@ NO_SOURCE = {
     "protocol/test_machine.py": "a state machine over the whole core",
     "transports/test_autobahn.py": "protocol/websocket.py and transports/ws.py, by cases of others",
     "server/test_audit_lines.py": "server/gatekeeper.py and edge/audit.py: golden lines of every dialect",
+    "server/test_http_keys.py": "server/gatekeeper.py and turns.py on real connections",
     "server/test_http_door.py": "HTTP services on the door: stranger.py, door.py and front.py hand connections over",
     "transports/test_contract.py": "every pipe, by the contract of base.py",
 }

@@ -17,6 +17,7 @@ on an answer there is none.
 """
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Final
 
@@ -29,6 +30,7 @@ from hushgate.edge.request import HeadFinder, RequestBody
 from hushgate.edge.response import ResponseRelay
 from hushgate.edge.rewrite import Mapping, Peer, inner_target, request_bytes
 from hushgate.edge.sides import HELD, Failure, HomeWire, Office, Site, State, Wire
+from hushgate.protocol.limits import RECEIVE_HEAD
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -61,6 +63,7 @@ class Gateway:
         self._judged = b""
         """A body that was gathered, judged, and goes home as one piece."""
         self._relay: ResponseRelay | None = None
+        self._unread = False
         self._reused = False
         self._retiring = False
 
@@ -75,7 +78,10 @@ class Gateway:
             if before is State.HEAD:
                 at += self._read_head(data[at:] if at else data)
             elif before in HELD:
-                self._visitor.pause()
+                # A little may lie unread: behind it the visitor's end is heard.
+                self._unread = True
+                if len(data) - at > RECEIVE_HEAD // 2:
+                    self._visitor.pause()
                 break
             elif before is State.AWAY:
                 break
@@ -107,15 +113,17 @@ class Gateway:
         if self.state is State.HEAD and not self._finder.begun:
             self._close()
         elif self._relay is not None and self._relay.head is not None:
-            self._cut("the visitor sends no more of its request")
+            self.end("the visitor sends no more of its request")
         else:
             self._home.drop()
             self._refuse(Deny(408, "slow", "the request did not come in time"))
 
     def end(self, reason: str) -> None:
-        """The service is no longer offered, or the program ends."""
+        """Breaks off: the service is no longer offered, the program ends, or what has begun cannot be finished."""
         if self.state not in (State.OVER, State.AWAY):
-            self._cut(reason)
+            self._home.drop()
+            self._visitor.break_off(reason)
+            self._leave(reason)
 
     def retire(self) -> None:
         """Takes no further request: ends now, or after the one that is under way."""
@@ -139,7 +147,6 @@ class Gateway:
             return len(data)
 
     def _begin(self, request: RequestHead, head: bytes) -> None:
-        site = self.site
         if self._belongs is not None and not self._belongs(request):
             if not self._requests:
                 # Whoever handed the connection over read another request than we do.
@@ -150,22 +157,17 @@ class Gateway:
             return
         self._requests += 1
         self._body = RequestBody(request.length)
-        request.target = inner_target(request.target, site.prefix)  # What is judged is what is forwarded.
-        exchange = self._exchange = Exchange(request, self._peer, self._office.now(), go_on=self._go_on)
-        verdict = site.judge.admit(exchange)
+        request.target = inner_target(request.target, self.site.prefix)  # What is judged is what is forwarded.
+        exchange = self._exchange = Exchange(request, self._peer, self._office.now())
+        verdict = self.site.judge.admit(exchange)
         self._body.most = exchange.body_max
         if verdict is None:
             self._judge(exchange)
         elif isinstance(verdict, Wait):
             self.state, self.due = State.QUEUED, inf
+            exchange.go_on = partial(self._judge, exchange)
         else:
             self._refuse(verdict)
-
-    def _go_on(self) -> None:
-        """The turn of the request that waited has come."""
-        exchange = self._exchange
-        assert exchange is not None and self.state is State.QUEUED, "nobody waits for a turn"
-        self._judge(exchange)
 
     def _judge(self, exchange: Exchange) -> None:
         verdict = self.site.judge.judge(exchange)
@@ -192,7 +194,7 @@ class Gateway:
         else:
             if exchange.request.expects:
                 self._visitor.write([[_CONTINUE]])
-            self._visitor.resume()
+            self._read_on()
 
     def _read_body(self, data: bytes) -> int:
         exchange, body = self._exchange, self._body
@@ -247,7 +249,7 @@ class Gateway:
                 self.due = self._office.now() + self.site.timing.body
         head, body, self._judged = request_bytes(request, self._peer, mapping), self._judged, b""
         self._home.write([[head, body] if body else [head]])
-        self._visitor.resume()
+        self._read_on()
 
     def from_home(self, view: memoryview) -> int:
         data, relay = bytes(view), self._relay
@@ -272,7 +274,7 @@ class Gateway:
             used = len(data)
         self._deliver(relay)
         if relay.switched:
-            self._visitor.resume()
+            self._read_on()
         if relay.done:
             if used < len(data):
                 self._home.drop()
@@ -293,12 +295,16 @@ class Gateway:
             if failure is None:
                 self._close()
             else:
-                self._cut("home's connection broke")
+                self.end("home's connection broke")
         elif relay is not None and failure is None and relay.end():
             self._deliver(relay)
             self._finish(relay)
         elif relay is not None or self.state is State.PARKED:
-            self._lost(failure or Failure.BROKEN)
+            if failure in (None, Failure.BROKEN) and self._reused:
+                # As if there were no gateway: the visitor's HTTP library knows that an idle connection may end.
+                self.end("home ended an idle connection")
+            else:
+                self._unanswered((failure or Failure.BROKEN).told(self.site.service))
 
     def _answered(self, response: ResponseHead) -> Meter | None:
         exchange = self._exchange
@@ -326,17 +332,10 @@ class Gateway:
         else:
             self._close()
 
-    def _lost(self, failure: Failure) -> None:
-        if failure is Failure.BROKEN and self._reused:
-            # As if there were no gateway: the visitor's HTTP library knows that an idle connection may end.
-            self._cut("home ended an idle connection")
-        else:
-            self._unanswered(failure.told(self.site.service))
-
     def _unanswered(self, deny: Deny) -> None:
         """There will be no (whole) response from home."""
         if self._relay is not None and self._relay.head is not None:
-            self._cut(deny.message)
+            self.end(deny.message)
         else:
             self._refuse(deny)
 
@@ -378,17 +377,18 @@ class Gateway:
     def _await_next(self) -> None:
         self.state = State.HEAD
         self.due = self._office.now() + self.site.timing.keepalive
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self._unread:
+            self._unread = False
+            self._visitor.pause()
         self._visitor.resume()
 
     def _close(self) -> None:
         self._home.drop()
         self._visitor.close()
         self._leave("")
-
-    def _cut(self, reason: str) -> None:
-        self._home.drop()
-        self._visitor.break_off(reason)
-        self._leave(reason)
 
     def _leave(self, reason: str) -> None:
         if self.state in (State.OVER, State.AWAY):

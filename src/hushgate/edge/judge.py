@@ -19,7 +19,7 @@ from hushgate.edge.rewrite import Peer
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The request's turn has not come. `Exchange.go_on` is to be called when it has, never at once."""
+    """The request's turn has not come. `Exchange.go_on`, which the gateway sets then, is to be called when it has."""
 
 
 @dataclass(slots=True)
