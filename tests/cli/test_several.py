@@ -51,3 +51,16 @@ def test_a_killed_one_counts_as_128_and_its_signal() -> None:
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with supervisor(killed, WAITER.format(code=0)) as process:
         assert process.wait(20) == 128 + signal.SIGKILL
+
+
+def test_on_windows_the_console_tells_them_of_ctrl_c() -> None:
+    """Nobody else can: there `Popen.send_signal` refuses SIGINT."""
+    script = SUPERVISOR.replace("import sys\n", "import sys\nimport hushgate.cli.several\nsys.platform = 'win32'\n", 1)
+    command = [sys.executable, "-c", script, WAITER.format(code=0)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == "got 15\n"
+        assert process.wait(10) == 0

@@ -15,11 +15,11 @@ token = "a token that is long enough"
 """
 
 
-def read(tmp_path: Path, lines: str) -> tuple[Stdio | None, list[str]]:
+def read(tmp_path: Path, lines: str, platform: str = "linux") -> tuple[Stdio | None, list[str]]:
     file = tmp_path / "client.toml"
     file.write_text(FILE + lines)
     file.chmod(0o600)
-    loaded, problems = examine(file, {"HOME_KEY": "from outside"}, platform="linux")
+    loaded, problems = examine(file, {"HOME_KEY": "from outside"}, platform=platform)
     found = loaded.client.services["files"].stdio if loaded.client else None
     return found, [problem.split(": ", 1)[1] for problem in problems]
 
@@ -27,6 +27,15 @@ def read(tmp_path: Path, lines: str) -> tuple[Stdio | None, list[str]]:
 def test_a_command(tmp_path: Path) -> None:
     stdio, problems = read(tmp_path, 'command = ["npx", "-y", "PACKAGE", "."]')
     assert (stdio, problems) == (Stdio(("npx", "-y", "PACKAGE", ".")), [])
+
+
+def test_windows_starts_none(tmp_path: Path) -> None:
+    """asyncio's selector loop, which alone can watch sockets, starts no programs there."""
+    _, [problem] = read(tmp_path, 'command = ["server"]', "win32")
+    assert problem == (
+        "client.services.files.command: no program can be started on Windows; let the service listen, and write "
+        "local_addr"
+    )
 
 
 def test_a_gateway_in_front_of_a_program(tmp_path: Path) -> None:

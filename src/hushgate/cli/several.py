@@ -33,6 +33,8 @@ def supervise(commands: Sequence[Sequence[str]]) -> int:
     def pass_on(number: int, _frame: FrameType | None) -> None:
         nonlocal asked_to_end
         asked_to_end = asked_to_end or number in (signal.SIGTERM, signal.SIGINT)
+        if sys.platform == "win32" and number == signal.SIGINT:
+            return  # Ctrl-C comes from the console, to everybody who shares it.
         for child in children:
             child.send_signal(number)
 

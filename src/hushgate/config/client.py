@@ -47,6 +47,8 @@ def _service(
         if token is None:
             missing_token(table)
     stdio = read_stdio(table, tokens, base)
+    if stdio and platform == "win32":
+        table.problem("command", "no program can be started on Windows; let the service listen, and write local_addr")
     if stdio is None:
         local = table.required("local_addr", values.target, _NOWHERE, '"127.0.0.1:22"')
     else:

@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from hushgate.link.endpoint import SocketEndpoint, reset_on_close
 from hushgate.link.patrol import Patrol
@@ -14,6 +15,8 @@ from hushgate.protocol.stream import ByteStream
 
 _WAIT = 10.0
 """For the local service to accept."""
+_WORDS: Final[dict[int, str]] = getattr(socket, "errorTab", {})
+"""Windows has words for a socket's errors that `strerror` does not know."""
 _PENDING = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)}
 
 
@@ -134,7 +137,7 @@ class LocalDial:
 
     def _note(self, number: int) -> None:
         self._refused = number == errno.ECONNREFUSED
-        self._error = os.strerror(number).lower()
+        self._error = (_WORDS.get(number) or os.strerror(number)).rstrip(".").lower()
 
     def _on_timeout(self) -> None:
         self._error = f"no answer in {_WAIT:.0f} s"
