@@ -74,8 +74,21 @@ def test_everything_but_calls_passes(method: str) -> None:
 
 
 def test_streams_and_ends_of_sessions_need_no_look() -> None:
-    for method in (b"GET", b"DELETE", b"OPTIONS"):
+    for method in (b"GET", b"HEAD", b"DELETE", b"OPTIONS"):
         assert POLICY.judge(RequestHead(method, b"/mcp", [])) is ALLOWED
+
+
+@pytest.mark.parametrize("method", [b"PUT", b"PATCH", b"post", b"QUERY"])
+def test_a_call_by_another_method_is_refused(method: bytes) -> None:
+    verdict = POLICY.judge(RequestHead(method, b"/mcp", [], length=10))
+    assert isinstance(verdict, Deny) and verdict.status == 403
+
+
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
+def test_an_offer_of_another_protocol_is_taken_out(protocol: bytes) -> None:
+    request = RequestHead(b"GET", b"/mcp", [], upgrade=protocol)
+    assert POLICY.judge(request) is ALLOWED
+    assert request.upgrade == b""
 
 
 def test_one_bad_call_spoils_its_batch() -> None:
@@ -89,6 +102,11 @@ def test_one_bad_call_spoils_its_batch() -> None:
     [
         b'{"method":"tools/list","method":"tools/call","params":{"name":"write_file"}}',
         b'{"method":"tools/call","params":{"name":"read_file","name":"write_file"}}',
+        b'{"Method":"tools/call","params":{"name":"write_file"}}',
+        b'{"method":"ping","METHOD":"tools/call","params":{"name":"write_file"}}',
+        b'{"method":"tools/call","params":{"name":"read_file"},"Params":{"name":"write_file"}}',
+        b'{"method":"tools/call","params":{"name":"read_file","Name":"write_file"}}',
+        '{"method":"ping","param\u017f":{"name":"write_file"}}'.encode(),
         b'{"method":"tools/call"}',
         b'{"method":"tools/call","params":{"name":7}}',
         b'{"method":"tools/call","params":["write_file"]}',
@@ -106,6 +124,39 @@ def test_what_can_be_read_in_two_ways_is_refused(body: bytes) -> None:
 def test_an_encoded_body_is_refused() -> None:
     verdict = judge(POLICY, call("read_file"), (b"Content-Encoding", b"gzip"))
     assert isinstance(verdict, Deny) and verdict.status == 415
+
+
+def test_an_encoding_that_stands_second_is_refused() -> None:
+    headers = ((b"Content-Encoding", b"identity"), (b"Content-Encoding", b"gzip"))
+    verdict = judge(POLICY, call("read_file"), *headers)
+    assert isinstance(verdict, Deny) and verdict.status == 415
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        [b"application/json; charset=utf-7"],
+        [b'application/json;charset="utf-16le"'],
+        [b"application/json; charset=utf-8; charset=utf-7"],
+        [b"application/json; x=y; charset=utf-7"],
+        [b"application/json; charset=utf-8, application/json; charset=utf-7"],
+        [b"application/json", b"application/json; charset=utf-7"],
+    ],
+)
+def test_a_body_that_is_declared_in_another_encoding_is_refused(types: list[bytes]) -> None:
+    """The official SDK for TypeScript decodes the second reading of this one."""
+    hidden = b'"x":"+ACIAfQAs-+ACI-method+ACI-:+ACI-tools/call+ACI-,+ACI-params+ACI-:+AHsAIg-name+ACI-:+ACI-write_file"'
+    body = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{%b}}' % hidden
+    assert isinstance(judge(POLICY, body), Allow)
+    verdict = judge(POLICY, body, *((b"Content-Type", written) for written in types))
+    assert isinstance(verdict, Deny) and (verdict.status, verdict.reason) == (415, "charset")
+
+
+@pytest.mark.parametrize(
+    "written", [b"application/json", b"application/json; charset=utf-8", b'text/json;charset="UTF8"']
+)
+def test_utf_8_may_be_declared(written: bytes) -> None:
+    assert isinstance(judge(POLICY, call("read_file"), (b"Content-Type", written)), Allow)
 
 
 @pytest.mark.parametrize(

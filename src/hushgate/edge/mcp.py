@@ -1,9 +1,12 @@
 """Which tools of an MCP server may be called: a policy over the JSON-RPC calls that pass.
 
-A call is judged by its body, in both eras of the protocol. Revision 2026-07-28 mirrors method and name in headers;
-where they stand they must say the same as the body (they decide behind us, too), and in older revisions they say
-nothing. Whether a tool only reads is what the server itself says of it (`annotations.readOnlyHint`): that is learned
-from the lists of tools that pass, and a tool that was never listed is not known to be harmless.
+A call is judged by its body, in both eras of the protocol, and a body that another reader could take for another call
+is refused: a key twice or in another case (decoders of Go take both), or text that is not declared as UTF-8 (the
+official SDK for TypeScript decodes by the charset of Content-Type, and in UTF-7 `+ACI-` is a quote). Revision
+2026-07-28 mirrors method and name in headers; where they stand they must say the same as the body (they decide behind
+us, too), and in older revisions they say nothing. Whether a tool only reads is what the server itself says of it
+(`annotations.readOnlyHint`): that is learned from the lists of tools that pass, and a tool that was never listed is not
+known to be harmless.
 """
 
 import base64
@@ -17,7 +20,8 @@ from typing import Any, Final
 
 from hushgate.edge.heads import RequestHead, ResponseHead
 from hushgate.edge.profile import ALLOWED, Allow, Deny, Dialect, Meter, NeedBody
-from hushgate.edge.strict_json import strict_value
+from hushgate.edge.strict_json import Object, strict_value
+from hushgate.edge.strict_json import field as spelt
 
 BODY_MAX: Final = 4 * 1024 * 1024
 """What the official SDK takes."""
@@ -27,6 +31,10 @@ _MIRRORED: Final = b"2026-07-28"
 """The first revision whose headers repeat the body; revisions are dates, so they compare as text."""
 NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """Which parameter of a method the header Mcp-Name repeats."""
+_PASSING: Final = frozenset({b"GET", b"HEAD", b"DELETE", b"OPTIONS"})
+"""Methods without a body that asks for something: streams, ends of sessions, looks."""
+_UTF_8: Final = re.compile(rb'[^;,]+(?:;[ \t]*charset="?utf-?8"?[ \t]*)?', re.IGNORECASE)
+"""A Content-Type that leaves no other way to read the body."""
 _BASE64: Final = re.compile(rb"=\?base64\?([A-Za-z0-9+/=]*)\?=")
 
 
@@ -44,26 +52,37 @@ class McpProfile:
         return Dialect.JSON_RPC
 
     def judge(self, request: RequestHead) -> Allow | Deny | NeedBody:
-        return NeedBody(BODY_MAX) if request.method == b"POST" else ALLOWED
+        # What another protocol carries would not be read here; who offers one may go on without.
+        request.upgrade = b""
+        if request.method == b"POST":
+            return NeedBody(BODY_MAX)
+        if request.method in _PASSING:
+            return ALLOWED
+        return Deny(403, "method", "calls come with POST")
 
     def judge_body(self, request: RequestHead, body: bytes) -> Allow | Deny:
-        if (request.first(b"content-encoding") or b"identity").lower() != b"identity":
+        if any(encoding.lower() != b"identity" for encoding in request.all(b"content-encoding")):
             return Deny(415, "encoding", "send the body without Content-Encoding")
+        types = list(request.all(b"content-type"))
+        if len(types) > 1 or not all(_UTF_8.fullmatch(written) for written in types):
+            return Deny(415, "charset", "send the body as application/json, in UTF-8")
         try:
-            value = strict_value(body)
+            return self._judge_messages(strict_value(body), request)
         except ValueError as error:
             return Deny(400, "body", f"the body {error}")
+
+    def meter(self, request: RequestHead, response: ResponseHead) -> Meter | None:
+        return _ToolList(self.known) if self.read_only and response.status == 200 else None
+
+    def _judge_messages(self, value: Any, request: RequestHead) -> Allow | Deny:
         facts: dict[str, str] = {}
         for message in value if isinstance(value, list) else [value]:
             if not isinstance(message, dict):
-                return Deny(400, "body", "the body holds something that is no JSON-RPC message")
+                raise ValueError("holds something that is no JSON-RPC message")
             facts = _facts(message)
             if denied := self._deny(message, request, facts):
                 return denied
         return Allow(facts)
-
-    def meter(self, request: RequestHead, response: ResponseHead) -> Meter | None:
-        return _ToolList(self.known) if self.read_only and response.status == 200 else None
 
     def _deny(self, message: Mapping[str, Any], request: RequestHead, facts: Mapping[str, str]) -> Deny | None:
         method, name = message.get("method"), facts.get("mcp_name")
@@ -120,12 +139,12 @@ def _tools(body: bytes) -> Iterator[Mapping[str, Any]]:
             yield from (tool for tool in (tools if isinstance(tools, list) else ()) if isinstance(tool, dict))
 
 
-def _facts(message: Mapping[str, Any]) -> dict[str, str]:
-    method, parameters = message.get("method"), message.get("params")
+def _facts(message: Object) -> dict[str, str]:
+    method, parameters = spelt(message, "method"), spelt(message, "params")
     if not isinstance(method, str):
         return {}
     facts = {"mcp_method": method[:100]}
-    name = parameters.get(NAMED.get(method, "")) if isinstance(parameters, dict) else None
+    name = spelt(parameters, NAMED[method]) if method in NAMED and isinstance(parameters, dict) else None
     return {**facts, "mcp_name": name} if isinstance(name, str) else facts
 
 
