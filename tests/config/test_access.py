@@ -62,6 +62,7 @@ key_command = ["pass", "show", "four"]
         ('key = "${NONE}"', "key: the environment variable NONE is not set"),
         (f'key = "{KEY}"\ntoken = "{KEY}"', "token: unknown key"),
         (f'key = "{KEY}"\nbind_addr = "2222"', "bind_addr: must be host:port"),
+        (f'key = "{KEY}"\ne2e_key = "{KEY}"', "e2e_key: is what the server knows as well"),
         (f'key = "{KEY}"\ntype = "http"\ne2e_key = "{KEY}"', "e2e_key: hides what"),
         (f'key = "{KEY}"\ne2e_key = "{KEY}"\ne2e_key_file = "key"', "e2e_key_file: stands beside e2e_key"),
     ],

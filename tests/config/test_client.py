@@ -79,6 +79,7 @@ def test_plain_text_to_another_machine_must_be_meant(read: Read, remote: str) ->
         (client(rest=f'[client.services.a]\ntoken = "{TOKEN}"\n'), "client.services.a: local_addr is missing"),
         ("[client]\n" + SERVICE, "client: remote_addr is missing; write for example remote_addr = "),
         (client(rest=SERVICE + f'type = "http"\ne2e_key = "{TOKEN}"'), 'e2e_key: hides what an "http" service needs'),
+        (client(rest=SERVICE + f'e2e_key = "{TOKEN}"'), "e2e_key: is what the server knows as well"),
         (client(rest=SERVICE + 'e2e_key = ""'), "client.services.ssh.e2e_key: is empty"),
         (client(rest=SERVICE + 'visitor_alias = "no"'), "visitor_alias: must be true or false"),
         (
@@ -113,7 +114,9 @@ def test_visitor_alias(read: Read, local: str, key: str, platform: str, alias: b
 
 def test_a_key_that_the_server_does_not_have(read: Read) -> None:
     assert good(read, client()).services["ssh"].e2e_key is None
-    assert good(read, client(rest=SERVICE + f'e2e_key = "{TOKEN}"')).services["ssh"].e2e_key == Secret(TOKEN)
+    assert good(read, client(rest=SERVICE + f'e2e_key = "{TOKEN[::-1]}"')).services["ssh"].e2e_key == Secret(
+        TOKEN[::-1]
+    )
 
 
 def test_trust(read: Read, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def _service(name: str, table: Table, tokens: Tokens, nodelay: bool) -> AccessSe
         key_command=command,
         bind=bind,
         nodelay=table.value("nodelay", values.boolean, nodelay),
-        e2e_key=read_e2e_key(table, tokens, http=http),
+        e2e_key=read_e2e_key(table, tokens, key, http=http),
     )
     table.done()
     return service

@@ -67,7 +67,7 @@ def _service(
         nodelay=table.value("nodelay", values.boolean, nodelay),
         visitor_alias=_visitor_alias(table, local, platform),
         stdio=stdio,
-        e2e_key=read_e2e_key(table, tokens, http=http),
+        e2e_key=read_e2e_key(table, tokens, token, http=http),
     )
     if stdio is not None and service.gateway:
         table.problem("gateway", "has nothing to do for a program, whose requests are read at home anyhow; remove it")

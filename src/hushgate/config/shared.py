@@ -57,11 +57,14 @@ def read_type(service: Table) -> str:
     return kind
 
 
-def read_e2e_key(service: Table, tokens: Tokens, *, http: bool) -> Secret | None:
-    """`e2e_key`: for services whose requests the server does not have to understand."""
+def read_e2e_key(service: Table, tokens: Tokens, proved: Secret | None, *, http: bool) -> Secret | None:
+    """`e2e_key`: for services whose requests the server does not have to understand. `proved` is what the server
+    checks, and has in its own file."""
     key = tokens.one_of(service, "e2e_key")
     if key is not None and http:
         service.problem("e2e_key", 'hides what an "http" service needs the server to read; remove one of the two')
+    elif key is not None and key == proved:
+        service.problem("e2e_key", "is what the server knows as well, so it could read along; make another one")
     return key
 
 
