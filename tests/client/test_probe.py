@@ -1,6 +1,7 @@
 """One look at everything: what is printed, and the exit code that says which step failed."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from hushgate.client.probe import run as run_probe
-from hushgate.config.model import ClientConfig, Loaded
+from hushgate.config.model import ClientConfig, Loaded, Stdio
 from hushgate.errors import AuthError, UnreachableError, UserError
 from hushgate.server.app import Server
 from tests.aio import run
 from tests.tunnel import Service, client_config, leave, say, server_config, token, tunnel, until
 
 
-def probed(offered: Mapping[str, str], known: Mapping[str, int], *, local: bool = True) -> int | UserError:
+def probed(
+    offered: Mapping[str, str], known: Mapping[str, int], *, local: bool = True, stdio: Stdio | None = None
+) -> int | UserError:
     """What a client that offers these services, each with the token named, gets from a server that knows those."""
 
     async def main() -> int | UserError:
@@ -27,6 +30,8 @@ def probed(offered: Mapping[str, str], known: Mapping[str, int], *, local: bool 
             await service.stop()
         tokens = {name: token(name, which) for name, which in offered.items()}
         config = client_config(dict.fromkeys(offered, port), server.door.port, tokens=tokens)
+        services = {name: replace(service, stdio=stdio) for name, service in config.services.items()}
+        config = replace(config, services=services)
         try:
             return await asyncio.to_thread(verdict, config)
         finally:
@@ -57,6 +62,19 @@ def test_every_step_that_holds_is_printed(capsys: pytest.CaptureFixture[str]) ->
 def test_a_local_service_that_is_down_is_a_note_and_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     assert probed({"echo": "current"}, {"echo": 0}, local=False) == 0
     assert [line[:29] for line in capsys.readouterr().out.splitlines()][3] == "note  local service echo at 1"
+
+
+@pytest.mark.parametrize(
+    ("stdio", "line"),
+    [
+        (Stdio((sys.executable, "-c", "")), f"ok    local service echo is the program {sys.executable}"),
+        (Stdio(("./server",), cwd=Path(__file__).parent), "note  local service echo: there is no program ./server"),
+        (Stdio((f"./{Path(sys.executable).name}",), cwd=Path(sys.executable).parent), "ok    local service echo is"),
+    ],
+)
+def test_a_program_is_looked_for_and_not_started(stdio: Stdio, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert probed({"echo": "current"}, {"echo": 0}, stdio=stdio) == 0
+    assert capsys.readouterr().out.splitlines()[3].startswith(line)
 
 
 def test_services_that_are_not_proved_are_named(capsys: pytest.CaptureFixture[str]) -> None:

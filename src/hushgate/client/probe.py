@@ -2,9 +2,11 @@
 
 import os
 import socket
+from pathlib import Path
+from shutil import which
 
 from hushgate.client.app import derive
-from hushgate.config.model import ClientConfig, Loaded
+from hushgate.config.model import ClientConfig, Loaded, Stdio
 from hushgate.errors import AuthError, UnreachableError
 from hushgate.ops.program import run as run_program
 from hushgate.protocol.hello import Status
@@ -37,7 +39,10 @@ async def _probe(config: ClientConfig) -> int:
     for name, status in connected.welcome.services.items():
         print(f"{'ok   ' if status is Status.OK else 'FAIL '} service {name}: {_WORDS[status]}")
     for service in config.services.values():
-        _look(service.name, *service.local)
+        if service.stdio is None:
+            _look_there(service.name, *service.local)
+        else:
+            _look_for(service.name, service.stdio)
     if failed:
         raise AuthError(f"not proved: {', '.join(failed)}")
     return 0
@@ -52,10 +57,19 @@ def _resolve(host: str, port: int) -> None:
     print(f"ok    {host} is {', '.join(sorted(addresses))}")
 
 
-def _look(name: str, host: str, port: int) -> None:
+def _look_there(name: str, host: str, port: int) -> None:
     try:
         socket.create_connection((host, port), timeout=3).close()
     except OSError as error:
         print(f"note  local service {name} at {host}:{port} does not answer ({error})")
     else:
         print(f"ok    local service {name} at {host}:{port} answers")
+
+
+def _look_for(name: str, stdio: Stdio) -> None:
+    """Whether there is such a program, found as mcp.child finds it; it is not started."""
+    program = stdio.command[0]
+    if which(str((stdio.cwd or Path()) / program) if "/" in program else program) is None:
+        print(f"note  local service {name}: there is no program {program}")
+    else:
+        print(f"ok    local service {name} is the program {program}")
