@@ -10,7 +10,7 @@ from tests.aio import run
 from tests.server.web import Handler, Visitor, Web, gone, web
 from tests.tunnel import until
 
-GET = b"GET /a HTTP/1.1\r\nHost: elsewhere.org\r\n\r\n"
+GET = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def test_a_service_that_is_tcp_at_the_server_gets_its_host() -> None:
@@ -29,11 +29,31 @@ def test_a_service_that_is_tcp_at_the_server_gets_its_host() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(("stated", "status"), [(False, b"421"), (True, b"200")])
+def test_a_foreign_name_is_taken_for_ours_only_where_the_file_says_so(stated: bool, status: bytes) -> None:
+    """A page that resolves its own name to a laptop's port: the service would refuse it, if it still saw the name."""
+
+    async def main() -> None:
+        async with web(Web(handler := Handler(), None, gateway=True)) as made:
+            config = made.client.config
+            service = replace(config.services["echo"], any_host=stated)
+            made.client.reload(replace(config, services={"echo": service}))
+            visitor = await Visitor.come(made.port())
+            answer = await visitor.ask(GET.replace(b"localhost", b"evil.example"))
+            assert answer.startswith(b"HTTP/1.1 " + status) and len(handler.heads) == stated
+            assert stated or b'host_header = \\"local\\" in home\'s file would allow it' in answer
+            for own in (service.host.encode(), b"127.0.0.1", b"[::1]:80", b"LOCALHOST:1"):
+                assert (await visitor.ask(GET.replace(b"localhost", own))).startswith(b"HTTP/1.1 200 ")
+            await visitor.leave()
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     "smuggled",
     [
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n folded\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: y\r\n folded\r\n\r\n",
     ],
 )
 def test_what_a_server_lets_pass_is_refused_at_home(smuggled: bytes) -> None:
@@ -53,11 +73,11 @@ def test_a_hostile_server_cannot_ask_for_what_home_forbids() -> None:
         made.rules = OllamaRules()
         async with web(made):
             visitor = await Visitor.come(made.port())
-            pull = b"POST /api/pull HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+            pull = b"POST /api/pull HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
             assert (await visitor.ask(pull)).startswith(b"HTTP/1.1 403 ")
             await visitor.leave()
             visitor = await Visitor.come(made.port())
-            assert (await visitor.ask(b"GET /api/tags HTTP/1.1\r\nHost: a\r\n\r\n")).endswith(b"ok")
+            assert (await visitor.ask(b"GET /api/tags HTTP/1.1\r\nHost: localhost\r\n\r\n")).endswith(b"ok")
             assert [head.split()[1] for head in handler.heads] == [b"/api/tags"]
             await visitor.leave()
 
@@ -68,7 +88,7 @@ def test_a_connection_that_stands_follows_new_rules() -> None:
     async def main() -> None:
         async with web(Web(handler := Handler(), None, gateway=True)) as made:
             visitor = await Visitor.come(made.port())
-            chat = b"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+            chat = b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
             assert (await visitor.ask(chat)).endswith(b"ok")
             config = made.client.config
             strict = replace(config.services["echo"], rules=OllamaRules("read-only"))
@@ -88,7 +108,7 @@ def test_two_gateways_in_a_row() -> None:
             location = f"Location: http://127.0.0.1:{made.service.port}/b\r\n".encode()
             handler.answer = b"HTTP/1.1 307 Go\r\n" + location + b"Content-Length: 0\r\n\r\n"
             visitor = await Visitor.come(made.port())
-            answer = await visitor.ask(GET.replace(b"elsewhere.org", b"localhost"))
+            answer = await visitor.ask(GET)
             assert b"\r\nLocation: http://localhost/b\r\n" in answer
             assert b"X-Forwarded-Host: localhost\r\n" in handler.heads[0]
             await visitor.leave()
@@ -118,7 +138,7 @@ def test_the_visitors_end_reaches_the_service() -> None:
     async def main() -> None:
         async with web(Web(handler := Silent(), Http(), gateway=True)) as made:
             visitor = await Visitor.come(made.port())
-            visitor.writer.write(GET.replace(b"elsewhere.org", b"localhost"))
+            visitor.writer.write(GET)
             await until(lambda: handler.heads, "the request")
             visitor.writer.transport.abort()
             async with asyncio.timeout(1.0):
@@ -133,7 +153,7 @@ def test_a_tool_that_home_forbids_and_what_it_learns_of_the_others() -> None:
 
     def call(name: bytes) -> bytes:
         body = b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"%b"}}' % name
-        return b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        return b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
     async def main() -> None:
         made = Web(handler := Handler(), None, gateway=True)

@@ -10,7 +10,7 @@ from math import inf
 
 from hushgate.config.model import ClientService
 from hushgate.edge.gateway import Gateway
-from hushgate.edge.judge import Rules
+from hushgate.edge.judge import Rules, name_of
 from hushgate.edge.profile import Profile
 from hushgate.edge.rewrite import Peer
 from hushgate.edge.sides import Failure, Site, Timing
@@ -41,14 +41,13 @@ class Gate:
         self.now = asyncio.get_running_loop().time
         self.over = done
         self.service = service.name
+        self._service = service
         address = stream.what.visitor.partition(" ")[0]
         self._stream = stream
         self._pipe = StreamPipe(stream, stream.what.visitor)
         way = LocalWay(service.host.encode(), dial, tasks)
         # What the server's gateway said of the visitor stays as it is.
-        self._gateway = way.user = Gateway(
-            _site(service.name, profile), Peer(address, trusted=True), self._pipe, way, self
-        )
+        self._gateway = way.user = Gateway(_site(service, profile), Peer(address, trusted=True), self._pipe, way, self)
 
     def start(self) -> None:
         self._stream.accept()
@@ -59,14 +58,18 @@ class Gate:
         if profile is None:
             self._gateway.retire()
         else:
-            self._gateway.site = _site(self.service, profile)
+            self._gateway.site = _site(self._service, profile)
 
     def give_back(self, head: bytes) -> None:
         raise AssertionError("a stream is for one service")
 
 
-def _site(name: str, profile: Profile) -> Site:
-    return Site(name, Rules(name, profile=profile), timing=_PATIENT)
+def _site(service: ClientService, profile: Profile) -> Site:
+    """Every request gets a Host that the service takes for its own, so what it would have refused for its name is
+    refused here."""
+    own = frozenset() if service.any_host else frozenset({b"localhost", name_of(service.host.encode())})
+    advice = 'host_header = "local" in home\'s file'
+    return Site(service.name, Rules(service.name, own, profile, advice), timing=_PATIENT)
 
 
 class LocalWay:

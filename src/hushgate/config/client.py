@@ -62,6 +62,7 @@ def _service(
         token=token or _UNKNOWN,
         local=local,
         host=_host_header(table, local, http=http),
+        any_host="host_header" in table,
         gateway=(http and table.value("gateway", values.boolean, False)) or (rules is not None and stdio is None),
         rules=rules,
         nodelay=table.value("nodelay", values.boolean, nodelay),

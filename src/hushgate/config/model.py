@@ -274,7 +274,8 @@ class Stdio:
 @dataclass(frozen=True, slots=True)
 class ClientService:
     """`visitor_alias`: `local` is reached from an address of 127.128.0.0/9 for each visitor, to tell them apart.
-    `host`: the Host that HTTP requests shall have there; empty: the visitor's. `gateway`: requests are read and written
+    `host`: the Host that HTTP requests shall have there; empty: the visitor's. `any_host`: the gateway at home takes
+    requests for foreign names, which the service itself will not see any more. `gateway`: requests are read and written
     anew at home, too, and judged by `rules` if there are any. `stdio`: the service is this program, and `local` is
     nowhere. `e2e_key` None: streams are as the server sends them; otherwise only those that a laptop encrypted with
     it."""
@@ -283,6 +284,7 @@ class ClientService:
     token: Secret
     local: Address
     host: str = ""
+    any_host: bool = False
     gateway: bool = False
     rules: HttpRules | None = None
     nodelay: bool = True

@@ -88,11 +88,19 @@ class Rules:
     """Host, then the profile. `hosts` are the names without ports that requests may have, beside addresses (RFC 9110
     §7.4: 421 for any other); empty: every name. It is what keeps a page that resolves its own name to us from being
     taken for a visitor (DNS rebinding), since the Host that home sees is always a good one. A laptop's local port asks
-    its visitors for no key, so what comes through it always needs a good name."""
+    its visitors for no key, so what comes through it always needs a good name. `advice` says what would allow the name
+    that stands in its braces."""
 
-    def __init__(self, service: str, hosts: frozenset[bytes] = frozenset(), profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        hosts: frozenset[bytes] = frozenset(),
+        profile: Profile | None = None,
+        advice: str = 'hostname = "{}"',
+    ) -> None:
         self.service = service
         self._hosts = hosts
+        self._advice = advice
         self._profile = profile or NoRules()
 
     def admit(self, exchange: Exchange) -> Deny | Answer | Wait | None:
@@ -100,7 +108,8 @@ class Rules:
         hosts = self._hosts or (_LOOPBACK if peer.proved else self._hosts)
         if hosts and host and not peer.placed and not _serves(name := name_of(host), hosts):
             told = name.decode("latin-1")
-            return Deny(421, "host", f'{self.service} is not served as {told}; hostname = "{told}" would allow it')
+            allowing = self._advice.format(told)
+            return Deny(421, "host", f"{self.service} is not served as {told}; {allowing} would allow it")
         return None
 
     def judge(self, exchange: Exchange) -> Allow | Deny | NeedBody:
