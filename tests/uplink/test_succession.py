@@ -1,10 +1,12 @@
 """A session whose stream ids run out is followed by another one, and what runs in it does not notice."""
 
 import asyncio
+import socket
 
 import pytest
 
 from hushgate.errors import SystemFault
+from hushgate.link.port import Port
 from hushgate.protocol.limits import STREAM_ID_MAX, STREAM_IDS_RESERVE
 from hushgate.server.session import Session
 from tests.aio import run
@@ -47,6 +49,34 @@ def test_before_the_ids_are_used_up_another_session_stands_beside_the_old_one() 
             await until(lambda: sessions(made) == [new] and made.cutter.open == 1, "the end of the old session")
             await say(next, b"still")
             await leave(next[1])
+
+    run(main())
+
+
+def test_a_visitor_who_is_on_the_way_through_the_old_session_when_the_new_one_stands_is_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            old, port = wear(made), made.server.ports["echo"]
+            assert isinstance(port, Port)
+            visitor, ours = socket.socketpair()
+            ours.setblocking(False)
+
+            def linked() -> None:
+                """Home has turned to the new session, and the server has not heard of it yet."""
+                assert len(sessions(made)) == 2 and not old.draining
+                port.serve(ours, "a visitor", old)
+
+            monkeypatch.setattr(made.client, "linked", linked)
+            made.client.uplinks.spent()
+            stream = await asyncio.open_connection(sock=visitor)
+            await say(stream, b"in the old one")
+            await until(lambda: old.draining, "the server to hear of it")
+            await say(stream, b"still")
+            await leave(stream[1])
+            await until(lambda: len(sessions(made)) == 1 and made.cutter.open == 1, "the end of the old session")
+            assert made.lines("goodbye", "another session took its place")
 
     run(main())
 

@@ -88,6 +88,8 @@ class Session:
         self.taken_up = False
         """The peer sent START: it has heard of the session, and can come back for what is in it."""
         self.draining = False
+        self._replaced = False
+        """Another session of the same home stands; this one is ours to end."""
         self._asked: Link | None = None
         """The link over which the peer was asked for another session."""
         self.mux = limited_mux(self, limits, buffered, dialler=False)
@@ -113,6 +115,12 @@ class Session:
     @property
     def up(self) -> bool:
         return self.link is not None and self.taken_up and not self.draining
+
+    @property
+    def over(self) -> bool:
+        """Whether another session took its place, and nothing in this one is under way. Home cannot tell: a stream that
+        was opened before the drain was heard of may still be coming."""
+        return self._replaced and not self.mux.streams and not self.mux.outbox.replay.kept
 
     def open(self, what: Open) -> Stream:
         """As `Route.open`. Before the ids are used up home is asked for another session; one that has not come by then
@@ -145,3 +153,5 @@ class Session:
         if away.mode is Mode.DRAIN and not self.draining:
             self.draining = True
             self._keeper.draining(self)
+        if away.mode is Mode.DRAIN and away.code is Code.REPLACED:
+            self._replaced = True

@@ -215,6 +215,8 @@ class Sessions:
                 streams = len(session.mux.streams)
                 session.mux.close(Code.AWAY, reason)
                 _log.warning("session ended", **_who(session), reason=reason, streams=streams)
+            for session in [session for session in self.table.sessions if session.link and session.over]:
+                session.mux.close(Code.DONE, "another session took its place")
 
 
 def _who(session: Session) -> dict[str, str]:

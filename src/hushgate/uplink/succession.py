@@ -75,7 +75,7 @@ class Succession:
     def linked(self) -> None:
         if self._next and self._next.up:
             older, self.newest, self._next = self.newest, self._next, None
-            older.retire()
+            older.replaced()
             self._older.append(older)
             self._tasks.start("drain", self._let_end(older))
         self._user.linked()

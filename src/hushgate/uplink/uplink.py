@@ -42,6 +42,7 @@ _RETRY_REFUSED: Final = 5.0
 _PROVED_AT_ONCE: Final = 75
 """So many services fit one PROVE, however long their names and Hosts are."""
 _DRAIN = frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN))
+_REPLACED = frames.goaway(GoAway(Mode.DRAIN, Code.REPLACED))
 _ATTACHED = {Attach.NEW: "new", Attach.RESUMED: "resumed", Attach.UNKNOWN: "new, the old one is lost"}
 
 
@@ -101,6 +102,8 @@ class Uplink:
         self._linked_at = 0.0
         self._attempting = False
         self._ending = False
+        self._replaced = False
+        """The server ends the session: only it knows which streams it opened before it heard of the newer one."""
         self._grace: asyncio.TimerHandle | None = None
         self._tasks = Tasks("uplink")
 
@@ -171,10 +174,25 @@ class Uplink:
     def retire(self) -> None:
         """No new streams; `quiet` is set when the last of those that run has ended."""
         self._ending = True
-        if not self._mux.streams:
+        if self._mux.streams:
+            self._say_drain()
+        self._look_whether_quiet()
+
+    def replaced(self) -> None:
+        """As `retire`, while a newer session of this program stands: streams that the server has opened in this one
+        meanwhile are served."""
+        self._replaced = self._role is Role.CLIENT
+        self._ending = True
+        self._say_drain()
+        self._look_whether_quiet()
+
+    def _say_drain(self) -> None:
+        if self.link:
+            self._mux.outbox.say(_REPLACED if self._replaced else _DRAIN)
+
+    def _look_whether_quiet(self) -> None:
+        if self._ending and not self._mux.streams and not (self._replaced and self.link):
             self.quiet.set()
-        elif self.link:
-            self._mux.outbox.say(_DRAIN)
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -273,7 +291,7 @@ class Uplink:
         link.start(welcome.received if welcome.attach is Attach.RESUMED else 0)
         if self.link is link:
             if self._ending:
-                self._mux.outbox.say(_DRAIN)
+                self._say_drain()
             self._user.linked()
 
     def _link_ended(self, link: Link, reason: str) -> None:
@@ -289,9 +307,8 @@ class Uplink:
             self._grace = loop.call_later(
                 self._config.timing.grace, self._lose_session, Code.AWAY, "the server did not come back in time"
             )
-        if self._ending and not self._mux.streams:
-            self.quiet.set()
-        elif not self._attempting:
+        self._look_whether_quiet()
+        if not self.quiet.is_set() and not self._attempting:
             self._retry(f"link lost: {reason}")
 
     def _lose_session(self, code: Code, text: str) -> None:
@@ -311,8 +328,7 @@ class Uplink:
         self._user.incoming(stream)
 
     def gone(self, stream: Stream) -> None:
-        if self._ending and not self._mux.streams:
-            self.quiet.set()
+        self._look_whether_quiet()
 
     def started(self) -> None:
         pass
