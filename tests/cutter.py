@@ -148,7 +148,7 @@ class Cutter:
                 heard += len(data)
                 if len(pair.heard[side]) < 65_536:
                     pair.heard[side] += part
-                if part:
+                if part and not writer.transport.is_closing():
                     writer.write(part)
                 if pair.at and pair.at[0] == side and heard >= pair.at[1] and not pair.losing:
                     self.gate.clear()
