@@ -1,5 +1,7 @@
 """MCP with its own programs: the tunnel changes nothing, and a program at home is a server like any other."""
 
+import base64
+import http.client
 import json
 import sys
 from pathlib import Path
@@ -152,6 +154,72 @@ def test_the_inspector_sees_server_everything_through_the_gateway(programs: Prog
     for call in asked:
         expected = inspect(direct(port), "--transport", "http", **call)
         assert inspect(rig.url("port-http"), "--transport", "http", **call) == expected
+
+
+class OldClient:
+    """A client of the transport before revision 2025-03-26: answers are events of one GET, calls are POSTs."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._events = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self._events.request("GET", "/sse")
+        self._stream = self._events.getresponse()
+        self._endpoint = self._event()
+        self.post(call("initialize", protocolVersion="2024-11-05", capabilities={}, clientInfo=NOBODY))
+        assert json.loads(self._event())["result"]["serverInfo"]
+        self.post(b'{"jsonrpc":"2.0","method":"notifications/initialized"}')
+
+    def post(self, body: bytes, kind: str = "application/json") -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.request("POST", self._endpoint, body, {"Content-Type": kind})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def answer(self) -> Any:
+        """The next response; what the server says or asks of itself is passed over."""
+        while "id" not in (message := json.loads(self._event())) or "method" in message:
+            pass
+        return message
+
+    def close(self) -> None:
+        self._stream.close()
+        self._events.close()
+
+    def _event(self) -> str:
+        while not (line := self._stream.readline().decode()).startswith("data:"):
+            assert line, "the stream of events ended"
+        return line.removeprefix("data:").strip()
+
+
+NOBODY = {"name": "test", "version": "1"}
+
+
+def call(method: str, **params: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+
+
+def test_the_old_transport_and_a_call_in_disguise(programs: Programs) -> None:
+    """The server decodes a body by its charset; in UTF-7 a text of the ping is a call of the tool."""
+    port = free_port()
+    everything = programs.start("everything", node("server-everything", "sse"), {"PORT": str(port)})
+    everything.wait_listening(("127.0.0.1", port), timeout=30)
+    rig = Rig(programs, {"port": port}, {"server": 'profile = "mcp"\ntools_deny = ["get-sum"]'})
+    hidden = '"},"method":"tools/call","params":{"name":"get-sum","arguments":{"a":20,"b":22},"z":"'
+    for char in '"{}':
+        hidden = hidden.replace(char, f"+{base64.b64encode(char.encode('utf-16be')).decode().rstrip('=')}-")
+    disguised = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"x": hidden}}).encode()
+    for name in rig.ports:
+        peer = OldClient(rig.ports[name])
+        assert peer.post(call("tools/call", name="echo", arguments={"message": "hello"})) == 202
+        assert "hello" in json.dumps(peer.answer())
+        refused = name == "port-http"
+        assert peer.post(call("tools/call", name="get-sum", arguments={"a": 1, "b": 2})) == (403 if refused else 202)
+        assert refused or "3" in json.dumps(peer.answer())
+        told = peer.post(disguised, "application/json; charset=utf-7")
+        assert told == (415 if refused else 202)
+        assert refused or "42" in json.dumps(peer.answer())
+        peer.close()
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
