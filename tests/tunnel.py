@@ -81,6 +81,16 @@ async def echo(reader: StreamReader, writer: StreamWriter) -> None:
         await writer.wait_closed()
 
 
+def noting(seen: list[str]) -> Handler:
+    """Notes the address that each connection comes from, and ends it."""
+
+    async def handler(_: StreamReader, writer: StreamWriter) -> None:
+        seen.append(writer.get_extra_info("peername")[0])
+        writer.transport.abort()
+
+    return handler
+
+
 class Service:
     """A local service at home. `visits` counts its connections."""
 

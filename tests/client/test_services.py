@@ -16,7 +16,7 @@ from tests.aio import run
 from tests.link.joined import Side
 from tests.logs import capture_logs
 from tests.mcp.scene import running, stdio
-from tests.tunnel import Service, leave, tunnel, until
+from tests.tunnel import Service, leave, noting, tunnel, until
 
 _BODY = b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}'
 INITIALIZE = (
@@ -92,12 +92,7 @@ def test_nodelay_is_that_of_the_service(nodelay: bool) -> None:
 def test_a_visitor_comes_from_its_alias() -> None:
     async def main() -> None:
         seen: list[str] = []
-
-        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            seen.append(writer.get_extra_info("peername")[0])
-            writer.transport.abort()
-
-        service = Service(handler)
+        service = Service(noting(seen))
         await service.start()
         side, services = Side(dialler=True), Services(offered("127.0.0.1", service.port, alias=True))
         for visitor in ("192.0.2.1 5000", "192.0.2.1 5001", "192.0.2.2 5000"):

@@ -5,7 +5,6 @@ import contextlib
 import socket
 import time
 from asyncio import StreamReader, StreamWriter
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,6 +13,7 @@ from hushgate.config.model import Limits
 from hushgate.link.endpoint import reset_on_close
 from hushgate.protocol.limits import WINDOW_MAX
 from tests.aio import run
+from tests.deaf import deaf
 from tests.tunnel import QUICK, Handler, exchange, knock, leave, say, tunnel, until
 
 MIB = 1024 * 1024
@@ -175,23 +175,11 @@ def test_a_local_service_that_does_not_answer_costs_the_visitor_its_time_only(mo
     monkeypatch.setattr("hushgate.link.local._WAIT", 0.3)
 
     async def main() -> None:
-        async with tunnel() as made, deaf() as port:
-            made.client.reload(made.home({"echo": port}))
-            assert [await knock(made) for _ in range(3)] == ["reset"] * 3
-            assert len(made.lines("cannot be reached", "no answer")) == 1
-            await until(lambda: made.empty, "every stream to be gone")
+        with deaf() as (_, port):
+            async with tunnel() as made:
+                made.client.reload(made.home({"echo": port}))
+                assert [await knock(made) for _ in range(3)] == ["reset"] * 3
+                assert len(made.lines("cannot be reached", "no answer")) == 1
+                await until(lambda: made.empty, "every stream to be gone")
 
     run(main(), 30)
-
-
-@contextlib.asynccontextmanager
-async def deaf() -> AsyncIterator[int]:
-    """A port whose backlog is full: connections to it are neither accepted nor refused."""
-    with socket.socket() as listener, contextlib.ExitStack() as stack:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]

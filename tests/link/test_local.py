@@ -1,10 +1,8 @@
 """Connecting to a local service: address after address, in time, from an alias; what ends meanwhile is let go."""
 
 import asyncio
-import contextlib
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +11,9 @@ from hushgate.link.local import LocalDial
 from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.stream import Stream
 from tests.aio import run
+from tests.deaf import deaf
 from tests.link.joined import Side
-from tests.tunnel import Service, until
+from tests.tunnel import Service, noting, until
 
 
 class Dial:
@@ -86,19 +85,6 @@ def test_a_connection_to_itself_is_a_refusal(monkeypatch: pytest.MonkeyPatch) ->
     run(main())
 
 
-@contextlib.contextmanager
-def deaf() -> Iterator[tuple[str, int]]:
-    """An address whose backlog is full: connections to it are neither accepted nor refused."""
-    with socket.socket() as listener, contextlib.ExitStack() as stack:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()
-
-
 def test_an_address_that_is_silent_costs_its_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hushgate.link.local._WAIT", 0.1)
 
@@ -130,12 +116,7 @@ def test_a_stream_that_ends_meanwhile_takes_its_connection_along(monkeypatch: py
 def test_the_connection_comes_from_the_alias() -> None:
     async def main() -> None:
         seen: list[str] = []
-
-        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            seen.append(writer.get_extra_info("peername")[0])
-            writer.transport.abort()
-
-        service = Service(handler)
+        service = Service(noting(seen))
         await service.start()
         dial = Dial(("127.0.0.1", service.port), source="127.129.1.2")
         await until(lambda: seen, "the connection")

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from asyncio import StreamReader, StreamWriter
 
 import pytest
 
@@ -13,6 +14,8 @@ from tests.aio import run
 from tests.laptops import laptop
 from tests.tunnel import Tunnel, ending, leave, say, tunnel, until
 
+Visitor = tuple[StreamReader, StreamWriter]
+
 
 def sessions(made: Tunnel) -> list[Session]:
     return list(made.server.sessions.table.sessions)
@@ -23,6 +26,16 @@ def wear(made: Tunnel) -> Session:
     (session,) = sessions(made)
     session.mux.next_id = STREAM_ID_MAX - STREAM_IDS_RESERVE + 1
     return session
+
+
+async def two(made: Tunnel) -> Visitor:
+    """A visitor in home's first session, when the second one stands beside it."""
+    early = await made.visit()
+    await say(early, b"in the old one")
+    old = wear(made)
+    await leave((await made.visit())[1])
+    await until(lambda: old.draining and made.route(), "the second session")
+    return early
 
 
 def test_before_the_ids_are_used_up_another_session_stands_beside_the_old_one() -> None:
@@ -107,13 +120,7 @@ def test_a_session_that_cannot_be_begun_costs_nobody_anything() -> None:
 def test_a_drain_waits_for_the_streams_of_all_sessions_and_a_stop_ends_them() -> None:
     async def main() -> None:
         async with tunnel() as made:
-            early = await made.visit()
-            await say(early, b"in the old one")
-            old = wear(made)
-            late = await made.visit()
-            await say(late, b"in the old one")
-            await leave(late[1])
-            await until(lambda: old.draining and made.route(), "the second session")
+            early = await two(made)
             made.client.drain()
             await until(lambda: made.client.uplinks.newest.quiet.is_set(), "the newer one")
             await say(early, b"still")
@@ -127,11 +134,7 @@ def test_a_drain_waits_for_the_streams_of_all_sessions_and_a_stop_ends_them() ->
 def test_the_end_of_the_program_is_the_end_of_all_its_sessions() -> None:
     async def main() -> None:
         async with tunnel() as made:
-            early = await made.visit()
-            await say(early, b"in the old one")
-            old = wear(made)
-            await leave((await made.visit())[1])
-            await until(lambda: old.draining and made.route(), "the second session")
+            early = await two(made)
             await made.client.stop()
             assert await ending(early[0]) == "reset"
             await leave(early[1])
@@ -143,11 +146,7 @@ def test_the_end_of_the_program_is_the_end_of_all_its_sessions() -> None:
 def test_another_configuration_holds_for_all_sessions() -> None:
     async def main() -> None:
         async with tunnel(services={"echo": 0, "other": 0}) as made:
-            early = await made.visit()
-            await say(early, b"in the old one")
-            old = wear(made)
-            await leave((await made.visit())[1])
-            await until(lambda: old.draining and made.route(), "the second session")
+            early = await two(made)
             made.client.reload(made.home({"other": made.service.port}))
             assert await ending(early[0]) == "reset"
             await leave(early[1])
