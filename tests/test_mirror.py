@@ -29,7 +29,7 @@ NO_TEST = {
     "uplink/words.py": "sentences; tests/uplink/test_uplink.py and tests/faults/test_tokens.py look for them",
     "doctor/faults.py": "tests/doctor/test_mcp.py and test_ollama.py seed every fault",
     "mcp/child.py": "tests/mcp/test_bridge.py starts and ends real programs, well-behaved and not",
-    "link/routes.py": "two protocols without code; the type checker tests them",
+    "link/routes.py": "a protocol without code; the type checker tests it",
     "transports/base.py": "the contract, which tests/transports/test_contract.py holds every pipe to",
     "transports/servername.py": "one callback of OpenSSL; tests/transports/test_tls.py looks at what it sends",
     "transports/tcp.py": "tests/transports/test_contract.py and test_stream.py dial and accept with it",

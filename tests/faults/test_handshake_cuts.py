@@ -143,7 +143,7 @@ class Transfer:
 
     @property
     def acknowledged(self) -> bool:
-        return not any(mux.outbox.replay.kept for mux in self._muxes)
+        return not any(mux.kept for mux in self._muxes)
 
     def say(self, number: int) -> bytes:
         """Both sides send the same, which is returned."""

@@ -94,7 +94,7 @@ class Joined:
 
     def relink(self, claimed: int | None = None) -> None:
         """Another link, after the first was cut. `claimed`: how many frames the far side says it has."""
-        received = self.near.mux.outbox.received, self.far.mux.outbox.received
+        received = self.near.mux.received, self.far.mux.received
         self.pipes = memory_pair(loop=self.near.loop)
         self.near.attach(self.pipes[0], received[1] if claimed is None else claimed)
         self.far.attach(self.pipes[1], received[0])

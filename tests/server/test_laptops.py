@@ -179,10 +179,10 @@ def test_each_role_proves_its_own_secrets_only() -> None:
             await laptop.come(made.sessions)
             foreign = derive_keys(token("other").reveal(), "other", Role.CLIENT)
             guessed = derive_keys(token("other").reveal(), "other", Role.ACCESS)
-            laptop.mux.outbox.say(laptop.dialler.prove([foreign]))
+            laptop.mux.say(laptop.dialler.prove([foreign]))
             await until(lambda: laptop.answers, "the first answer")
             assert laptop.dialler.proved(laptop.answers[0]) == {"other": Status.MISMATCH}
-            laptop.mux.outbox.say(laptop.dialler.prove([guessed]))
+            laptop.mux.say(laptop.dialler.prove([guessed]))
             await until(lambda: len(laptop.answers) == 2, "the second answer")
             assert laptop.dialler.proved(laptop.answers[1]) == {"other": Status.MISMATCH}
             near = opened(laptop, Open("other"))
@@ -218,7 +218,7 @@ def test_a_service_that_is_proved_later_is_opened_then() -> None:
             home, laptop = Served(SERVICES), PlayedLaptop(["echo"])
             await home.come(made.sessions)
             await laptop.come(made.sessions)
-            laptop.mux.outbox.say(laptop.dialler.prove(PlayedLaptop(["other"]).keys, ["echo"]))
+            laptop.mux.say(laptop.dialler.prove(PlayedLaptop(["other"]).keys, ["echo"]))
             await until(lambda: laptop.answers, "the answer")
             assert laptop.dialler.proved(laptop.answers[0]) == {"other": Status.OK}
             opened(laptop, Open("other"))

@@ -127,11 +127,11 @@ def test_a_changed_file_withdraws_what_it_does_not_know_and_asks_for_new_proofs(
             )
             await until(lambda: home.changed, "CHANGED")
             made.knows("echo", "other")
-            home.mux.outbox.say(home.dialler.prove(home.keys))
+            home.mux.say(home.dialler.prove(home.keys))
             await until(lambda: home.answers, "PROVED")
             assert home.dialler.proved(home.answers[0]) == {"echo": Status.OK, "other": Status.OK}
             assert "other" in made.up
-            home.mux.outbox.say(home.dialler.prove([], ["echo"]))
+            home.mux.say(home.dialler.prove([], ["echo"]))
             await until(lambda: made.registry.find("echo") is None, "the withdrawal")
 
     with capture_logs() as lines:

@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from hushgate.client.alias import Aliases
 from hushgate.client.gate import Gate
 from hushgate.config.model import ClientService, HttpRules, Stdio
+from hushgate.config.values import is_loopback
 from hushgate.edge.profile import NO_RULES, Profile
 from hushgate.edge.profiles import profile_of
 from hushgate.errors import PipeError
@@ -178,7 +179,7 @@ class Services:
         gate.start()
 
     def _alias(self, service: ClientService, visitor: str, hosts: Sequence[str]) -> str | None:
-        if not (service.visitor_alias and visitor and ipaddress.ip_address(hosts[0]).is_loopback):
+        if not (service.visitor_alias and visitor and is_loopback(hosts[0])):
             return None
         address = visitor.split(" ", 1)[0]
         alias = self._aliases.of(address)

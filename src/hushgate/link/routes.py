@@ -19,10 +19,3 @@ class Route(Protocol):
 
     def open(self, what: Open) -> Stream:
         """A new stream to the service; bind its endpoint at once. Raises LocalProtocolError when no more fit."""
-
-
-class Routes(Protocol):
-    """Where routes are looked up."""
-
-    def find(self, service: str) -> Route | None:
-        """The best route to `service` now, or None."""

@@ -41,6 +41,9 @@ class Type(IntEnum):
     DATAGRAM = 0x20
 
 
+DATA: Final = int(Type.DATA)
+"""For the data path, where a member of an enum would cost."""
+
 HANDSHAKE: Final = frozenset({Type.CHALLENGE, Type.LOGIN, Type.WELCOME, Type.PROVE, Type.PROVED, Type.CHANGED})
 """Frames of the link's conversation about proofs; the mux hands them to whoever drives the handshake."""
 

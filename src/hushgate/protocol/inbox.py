@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from hushgate.errors import ProtocolError
 from hushgate.protocol import frames
-from hushgate.protocol.frames import COUNTED, FIN, HANDSHAKE, HEADER, IGNORABLE, Code, Kind, Mode, Type
-from hushgate.protocol.limits import BACKLOG_PIECE, PAYLOAD_MAX, STREAM_ID_MAX
+from hushgate.protocol.frames import COUNTED, DATA, FIN, HANDSHAKE, HEADER, IGNORABLE, Code, Kind, Mode, Type
+from hushgate.protocol.limits import BACKLOG_PIECE, FRAME_HEADER, PAYLOAD_MAX, STREAM_ID_MAX
 from hushgate.protocol.stream import Event, Half, Stream
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class Inbox:
         outbox, unpack = mux.outbox, HEADER.unpack_from
         at, end, counted, counted_bytes = 0, len(view), 0, 0
         try:
-            while end - at >= 8:
+            while end - at >= FRAME_HEADER:
                 type, flags, length, stream_id = unpack(view, at)
-                stop = at + 8 + length
+                stop = at + FRAME_HEADER + length
                 if length > PAYLOAD_MAX:
                     raise ProtocolError(Code.PROTOCOL, f"frame of {length} bytes")
                 if stop > end:
@@ -57,17 +57,17 @@ class Inbox:
                     if not self._started:
                         raise ProtocolError(Code.PROTOCOL, "counted frame before START")
                     counted += 1
-                    counted_bytes += 8 + length
+                    counted_bytes += FRAME_HEADER + length
                     if self._skip:
                         self._skip -= 1
                         at = stop
                         continue
                     outbox.received += 1
-                    if type == 0x12:
-                        self._data(stream_id, view[at + 8 : stop], flags)
+                    if type == DATA:
+                        self._data(stream_id, view[at + FRAME_HEADER : stop], flags)
                         at = stop
                         continue
-                self._dispatch(type, flags, stream_id, view[at + 8 : stop])
+                self._dispatch(type, flags, stream_id, view[at + FRAME_HEADER : stop])
                 at = stop
         except ProtocolError as error:
             mux.violated(error)

@@ -110,6 +110,20 @@ class Mux:
         """Whether the ids of our own streams are nearly used up."""
         return self.next_id > STREAM_ID_MAX - STREAM_IDS_RESERVE
 
+    @property
+    def received(self) -> int:
+        """Counted frames of the peer that have arrived in this session."""
+        return self.outbox.received
+
+    @property
+    def kept(self) -> int:
+        """Bytes sent and not yet acknowledged."""
+        return self.outbox.replay.kept
+
+    def say(self, frame: bytes) -> None:
+        """A frame of the link is to leave; it is forgotten with the link."""
+        self.outbox.say(frame)
+
     def is_ours(self, stream_id: int) -> bool:
         """Whether our side is the one that may open `stream_id`."""
         return stream_id % 2 == self.dialler

@@ -15,7 +15,7 @@ from typing import Any
 
 from hushgate.errors import ProtocolError
 from hushgate.protocol import frames
-from hushgate.protocol.frames import COUNTED, FIN, HEADER, Buffer, Code, Type
+from hushgate.protocol.frames import COUNTED, DATA, FIN, HEADER, Buffer, Code, Type
 from hushgate.protocol.limits import (
     ACK_BYTES,
     ACK_DELAY,
@@ -265,7 +265,7 @@ class Outbox:
             size = len(chunk)
             if size:
                 stream.sent += size
-                parts += (HEADER.pack(0x12, 0x80, size, stream.id), chunk)
+                parts += (HEADER.pack(DATA, COUNTED, size, stream.id), chunk)
                 left -= HEADER.size + size
                 count += 1
                 schedule.sent(size)

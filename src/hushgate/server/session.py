@@ -120,14 +120,14 @@ class Session:
     def over(self) -> bool:
         """Whether another session took its place, and nothing in this one is under way. Home cannot tell: a stream that
         was opened before the drain was heard of may still be coming."""
-        return self._replaced and not self.mux.streams and not self.mux.outbox.replay.kept
+        return self._replaced and not self.mux.streams and not self.mux.kept
 
     def open(self, what: Open) -> Stream:
         """As `Route.open`. Before the ids are used up home is asked for another session; one that has not come by then
         is made to, by the end of this one."""
         if self.mux.scarce and self._asked is not self.link:
             self._asked = self.link
-            self.mux.outbox.say(_ANOTHER)
+            self.mux.say(_ANOTHER)
         if self.mux.next_id > STREAM_ID_MAX:
             self.mux.close(Code.LIMIT, "its stream ids are used up")
         return self.mux.open(what, time.monotonic())

@@ -103,13 +103,13 @@ class Sessions:
                 session.mux.withdraw(lost, Code.WITHDRAWN)
                 _log.info("services withdrawn", services=",".join(sorted(lost)), **_who(session))
             if session.link:
-                session.mux.outbox.say(frames.frame(Type.CHANGED))
+                session.mux.say(frames.frame(Type.CHANGED))
 
     def move(self, through: Callable[[str], bool], reason: str) -> int:
         """Asks the peers whose link comes from an address that `through` accepts for a new link; their number."""
         asked = [session for session in self.table.sessions if session.link and through(session.link.pipe.peer)]
         for session in asked:
-            session.mux.outbox.say(frames.goaway(GoAway(Mode.MOVE, Code.DONE, text=reason)))
+            session.mux.say(frames.goaway(GoAway(Mode.MOVE, Code.DONE, text=reason)))
         return len(asked)
 
     def _judge(self, pipe: Pipe, acceptor: Acceptor, login: Login, party: Party, visitor: str) -> None:
@@ -125,7 +125,7 @@ class Sessions:
                 _log.warning("login answered", peer=pipe.peer, answer=decision.attach.name.lower())
             self._complain({party.noun: pipe.peer}, login.services, decision.refused)
             return
-        received = session.mux.outbox.received
+        received = session.mux.received
         welcome = acceptor.welcome(decision.attach, session.id, received, WINDOW_INITIAL, refused=decision.refused)
         pipe.write([[welcome]])
         link = Link(pipe, session.mux, lambda link, reason: self._link_ended(session, link, reason))
@@ -148,7 +148,7 @@ class Sessions:
         party, now = session.party, time.monotonic()
         refused = party.refused(self.keyring.names(party.role), session.instance, now)
         frame, proved = session.acceptor.prove(payload, self.keyring, refused)
-        session.mux.outbox.say(frame)
+        session.mux.say(frame)
         party.release(session, proved.withdrawn, now)
         session.mux.withdraw(proved.withdrawn, Code.WITHDRAWN)
         identifiers = session.acceptor.identifiers

@@ -108,14 +108,14 @@ class SessionTable:
             (session for session in self._sessions.values() if session.detached_at is not None),
             key=lambda session: session.detached_at or 0.0,
         )
-        kept = sum(session.mux.outbox.replay.kept for session in detached)
+        kept = sum(session.mux.kept for session in detached)
         ended = []
         for session in detached:
             reason = self._ends(session, now)
             if not reason and kept > self._replay_detached:
                 reason = "detached sessions keep too much"
             if reason:
-                kept -= session.mux.outbox.replay.kept
+                kept -= session.mux.kept
                 self.remove(session, now)
                 ended.append((session, reason))
         return ended

@@ -7,7 +7,6 @@ it), and its ALPN list.
 """
 
 import asyncio.sslproto
-import os
 import socket
 import ssl
 from pathlib import Path
@@ -90,25 +89,16 @@ class TlsServer:
         """Raises SystemFault when the pair cannot be used."""
         self._cert = cert
         self._key = key
-        self._seen = self._stamp()
         self.context = _server_context(cert, key)
-
-    def changed(self) -> bool:
-        """Whether a file is another than at the last load, successful or not."""
-        return self._stamp() != self._seen
 
     def reload(self) -> str | None:
         """Loads the pair again. New connections get it; when it is broken the old one stays, and the reason is
         returned."""
-        self._seen = self._stamp()
         try:
             self.context = _server_context(self._cert, self._key)
         except SystemFault as error:
             return str(error)
         return None
-
-    def _stamp(self) -> list[tuple[int, ...] | None]:
-        return [_identity(path) for path in (self._cert, self._key)]
 
 
 def _server_context(cert: Path, key: Path) -> ssl.SSLContext:
@@ -145,14 +135,6 @@ def _require_readable(path: Path) -> None:
         path.read_bytes()
     except OSError as error:
         raise SystemFault(f"{path}: cannot be read ({describe(error)})") from error
-
-
-def _identity(path: Path) -> tuple[int, ...] | None:
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _shrink_asyncio_buffers() -> None:

@@ -123,7 +123,7 @@ class Uplink:
     @property
     def owed(self) -> int:
         """Bytes that were sent and not yet acknowledged."""
-        return self._mux.outbox.replay.kept
+        return self._mux.kept
 
     def open(self, what: Open) -> Stream:
         """A new stream to a service behind the server. Raises LocalProtocolError."""
@@ -188,7 +188,7 @@ class Uplink:
 
     def _say_drain(self) -> None:
         if self.link:
-            self._mux.outbox.say(_REPLACED if self._replaced else _DRAIN)
+            self._mux.say(_REPLACED if self._replaced else _DRAIN)
 
     def _look_whether_quiet(self) -> None:
         if self._ending and not self._mux.streams and not (self._replaced and self.link):
@@ -239,7 +239,7 @@ class Uplink:
 
     async def _attempt(self) -> Connected:
         self._epoch += 1
-        resume = Resume(self._session, self._epoch, self._mux.outbox.received) if self._session else None
+        resume = Resume(self._session, self._epoch, self._mux.received) if self._session else None
         return await connect(self._config, self._context, self._keys, self._instance, self._clock, resume)
 
     def _retry(self, reason: str, at_least: float = 0.0) -> None:
@@ -365,7 +365,7 @@ class Uplink:
         keys = [key for key in self._keys if key.service in changed]
         for at in range(0, max(len(keys), len(removed)), _PROVED_AT_ONCE):
             part = slice(at, at + _PROVED_AT_ONCE)
-            self._mux.outbox.say(self._dialler.prove(keys[part], removed[part], self._config.hosts))
+            self._mux.say(self._dialler.prove(keys[part], removed[part], self._config.hosts))
 
     def _log_services(self, statuses: Mapping[str, Status]) -> None:
         for name, status in statuses.items():
