@@ -63,6 +63,7 @@ def test_everybody_when_the_owner_says_so() -> None:
         ((), b"https://evil.example", False),
         (((b"X-Forwarded-Proto", b"https"),), b"https://ollama.example.org", True),
         (((b"X-Forwarded-Proto", b"https"),), b"http://ollama.example.org", False),
+        (((b"X-Forwarded-Proto", b"http"),), b"https://ollama.example.org", False),
         (((b"X-Forwarded-Host", b"public.example"), (b"X-Forwarded-Proto", b"https")), b"https://public.example", True),
     ],
 )

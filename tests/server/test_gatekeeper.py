@@ -293,3 +293,4 @@ def test_limits_of_a_configuration_that_changed() -> None:
     assert again.say(ask(bearer(KEY))) == b"", "a reload does not forget who is under way"
     assert Scene(judge(HttpKey("editor", digest(KEY)))).say(ask(bearer(KEY)))
     assert Scene(judge(HttpKey("b", digest(NEXT)))).say(ask(bearer(KEY))) == b""
+    assert Scene(judge(slow)).say(ask(bearer(KEY))), "a label that was away begins anew"
