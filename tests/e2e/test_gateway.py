@@ -143,6 +143,13 @@ def test_behind_nginx_with_gzip(programs: Programs) -> None:
     with connect(f"wss://ws.example.org:{https}/", sock=_dial(https), ssl=context) as peer:
         peer.send("through nginx")
         assert peer.recv() == "through nginx"
+    for target, status, kind in (
+        ("/.well-known/oauth-protected-resource/web", 404, "application/json"),
+        ("/.well-known/oauth-protected-resource/other", 404, "text/html"),
+    ):
+        secure.request("GET", target, headers={"Host": article.DOMAIN})
+        answer = secure.getresponse()
+        assert (answer.status, answer.getheader("Content-Type")) == (status, kind) and answer.read()
     for target in ("/", "/health"):
         secure.request("GET", target, headers={"Host": article.DOMAIN})
         assert json.loads(secure.getresponse().read())["status"] in ("ok", "healthy")

@@ -1,8 +1,10 @@
 """The paths at which clients look for OAuth, and those that only look like them."""
 
+import re
+
 import pytest
 
-from hushgate.edge.discovery import looks_for_oauth
+from hushgate.edge.discovery import looks_for_oauth, root_pattern
 from hushgate.edge.heads import RequestHead
 
 
@@ -24,3 +26,21 @@ from hushgate.edge.heads import RequestHead
 )
 def test_paths(method: bytes, target: bytes, looks: bool) -> None:
     assert looks_for_oauth(RequestHead(method, target, [])) == looks
+
+
+@pytest.mark.parametrize(
+    ("path", "looks"),
+    [
+        ("/.well-known/oauth-protected-resource", True),
+        ("/.well-known/oauth-protected-resource/a.b", True),
+        ("/.well-known/oauth-authorization-server/a.b/mcp", True),
+        ("/.well-known/openid-configuration/c", True),
+        ("/.well-known/oauth-protected-resource/axb", False),
+        ("/.well-known/oauth-protected-resource/c2", False),
+        ("/.well-known/oauth-protected-resource/", False),
+        ("/.well-known/oauth-protected-resources", False),
+        ("/x/.well-known/oauth-protected-resource", False),
+    ],
+)
+def test_paths_at_the_root(path: str, looks: bool) -> None:
+    assert bool(re.search(root_pattern(["/a.b", "/c"]), path)) == looks

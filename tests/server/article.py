@@ -75,18 +75,21 @@ http {{
             return 200 '{{"status":"healthy"}}';
             add_header Content-Type application/json;
         }}
+{more}
     }}
 }}
 """
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, pair: tuple[Path, Path], upstream: int = 1) -> Iterator[int]:
-    """Runs nginx with the certificate `pair` in front of the local port `upstream`; yields its own port."""
+def nginx(folder: Path, pair: tuple[Path, Path], upstream: int = 1, more: str = "") -> Iterator[int]:
+    """Runs nginx with the certificate `pair` in front of the local port `upstream` and with `more` in its server block;
+    yields its own port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     path = folder / "nginx.conf"
-    path.write_text(CONFIGURATION.format(folder=folder, port=port, upstream=upstream, cert=pair[0], key=pair[1]))
+    cert, key = pair
+    path.write_text(CONFIGURATION.format(folder=folder, port=port, upstream=upstream, cert=cert, key=key, more=more))
     with tempfile.TemporaryDirectory() as prefix:
         # Its workers, which are another user when we are root, look for html/ there and must see that it is missing.
         os.chmod(prefix, 0o755)

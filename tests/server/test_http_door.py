@@ -80,6 +80,29 @@ def test_a_path_is_a_services_and_home_does_not_see_it() -> None:
     run(main())
 
 
+def test_who_looks_for_oauth_at_the_root_is_told_that_there_is_none() -> None:
+    async def main() -> None:
+        tunnel, handler = made(Http(path="/ollama"))
+        async with web(tunnel):
+            visitor = await Visitor.come(tunnel.server.door.port)
+            post = b"POST /register HTTP/1.1\r\nHost: any.org\r\nContent-Length: 2\r\n\r\n{}"
+            metadata = "/.well-known/oauth-protected-resource"
+            for data in (get("any.org", metadata + "/ollama/mcp"), get("any.org", metadata), post):
+                answer = await visitor.ask(data)
+                assert answer.startswith(b"HTTP/1.1 404 ") and answer.endswith(b'\r\n\r\n{"error":"not found"}')
+                assert b"\r\nContent-Type: application/json\r\n" in answer
+            assert b"text/html" in await visitor.ask(get("any.org", metadata + "/mcp"))
+            assert handler.heads == []
+            await visitor.leave()
+            config = tunnel.server.config
+            tunnel.server.reload(type(config)(config.bind, {}, timing=config.timing))
+            visitor = await Visitor.come(tunnel.server.door.port)
+            assert b"text/html" in await visitor.ask(get("any.org", metadata))
+            await visitor.leave()
+
+    run(main())
+
+
 def test_a_path_may_be_reached_by_any_name_although_the_port_may_not() -> None:
     async def main() -> None:
         tunnel = Web(Handler(), Http(path="/ollama"))

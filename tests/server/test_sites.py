@@ -48,6 +48,23 @@ def test_without_places_there_is_nothing_to_ask() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "method", "path", "looks"),
+    [
+        (b"b.org", b"GET", b"/.well-known/oauth-protected-resource/x", True),
+        (b"b.org", b"GET", b"/.well-known/oauth-protected-resource", True),
+        (b"b.org", b"POST", b"/register", True),
+        (b"b.org", b"GET", b"/register", False),
+        (b"b.org", b"GET", b"/.well-known/oauth-protected-resource/y", False),
+        (b"c.org", b"GET", b"/.well-known/oauth-protected-resource", False),
+        (b"c.org", b"POST", b"/register", False),
+    ],
+)
+def test_oauth_is_looked_for_where_a_path_is(name: bytes, method: bytes, path: bytes, looks: bool) -> None:
+    sites = Sites([("b.org", "/x", None), ("c.org", "", None)])
+    assert sites.looks_for_oauth(name, method, path) == looks
+
+
+@pytest.mark.parametrize(
     ("bind", "hostnames", "names", "host", "passes"),
     [
         ("0.0.0.0", (), (), b"anything.org", True),

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hushgate.config.model import Address
+from hushgate.config.model import Address, Http, Secret, ServerConfig, ServerService
 from hushgate.server.door import Door
+from hushgate.server.nginxconf import nginx_blocks
+from hushgate.server.sites import Sites
 from hushgate.server.stranger import DoorTiming
 from hushgate.transports.tls import TlsServer
 from tests.aio import run
@@ -20,9 +22,11 @@ from tests.transports.certificates import write_pair
 FAST = DoorTiming(silent=0.4, keepalive=0.7, linger=0.3, linger_total=0.8)
 
 
-def closed(timing: DoorTiming | None = None, tls: TlsServer | None = None) -> Door:
-    """A door that lets nobody in."""
-    return Door(Address("127.0.0.1", 0), tls, lambda _blob: "no", lambda *_: None, timing=timing)
+def closed(timing: DoorTiming | None = None, tls: TlsServer | None = None, path: str = "") -> Door:
+    """A door that lets nobody in; `path`: where there is a service."""
+    sites = Sites([("", path, None)])
+    oauth = sites.looks_for_oauth
+    return Door(Address("127.0.0.1", 0), tls, lambda _blob: "no", lambda *_: None, oauth=oauth, timing=timing)
 
 
 def all_of(port: int, probes: dict[str, bytes], trust: Path | None, wait: float = 0.3) -> dict[str, Seen]:
@@ -34,10 +38,55 @@ def all_of(port: int, probes: dict[str, bytes], trust: Path | None, wait: float 
 
 @pytest.mark.system
 def test_answers_and_ends_are_those_of_nginx(tmp_path: Path) -> None:
-    pair = write_pair(tmp_path, "your-domain.com")
+    assert len(PROBES) > 200
+    _compare(tmp_path, (PROBES, True), (ON_TLS_PORT, False))
+
+
+OAUTH = {
+    name: request(b"%s %s HTTP/1.1" % (method, path), *headers, body=body)
+    for name, method, path, headers, body in [
+        ("suffixed", b"GET", b"/.well-known/oauth-protected-resource/ollama", (), b""),
+        ("below", b"GET", b"/.well-known/oauth-authorization-server/ollama/mcp?x=1", (), b""),
+        ("bare", b"GET", b"/.well-known/openid-configuration", (), b""),
+        ("head", b"HEAD", b"/.well-known/oauth-protected-resource", (), b""),
+        ("put", b"PUT", b"/.well-known/oauth-protected-resource", (b"Content-Length: 3",), b"abc"),
+        ("close", b"GET", b"/.well-known/oauth-protected-resource", (b"Connection: close",), b""),
+        ("encoded", b"GET", b"//.well-known/x/../oauth-protected-%72esource/%6fllama", (), b""),
+        ("newline", b"GET", b"/.well-known/oauth-protected-resource%0a", (), b""),
+        ("condition", b"GET", b"/.well-known/oauth-protected-resource", (b"If-None-Match: *", b"If-Match: a"), b""),
+        ("foreign", b"GET", b"/.well-known/oauth-protected-resource/other", (), b""),
+        ("longer", b"GET", b"/.well-known/oauth-protected-resource/ollama2", (), b""),
+        ("case", b"GET", b"/.WELL-known/oauth-protected-resource", (), b""),
+        ("security", b"GET", b"/.well-known/security.txt", (), b""),
+        ("register", b"POST", b"/register", (b"Content-Length: 2",), b"{}"),
+        ("continue", b"POST", b"/register", (b"Content-Length: 2", b"Expect: 100-continue"), b"{}"),
+        ("chunked", b"POST", b"/register", (b"Transfer-Encoding: chunked",), b"2\r\n{}\r\n0\r\n\r\n"),
+        ("malformed", b"POST", b"/register", (b"Transfer-Encoding: chunked",), b"z\r\n"),
+        ("large", b"POST", b"/register", (b"Content-Length: 9999999",), b"{}"),
+        ("registered", b"GET", b"/register", (), b""),
+        ("below register", b"POST", b"/register/x", (b"Content-Length: 2",), b"{}"),
+    ]
+}
+
+
+@pytest.mark.system
+def test_whoever_looks_for_oauth_hears_what_nginx_says_in_our_blocks(tmp_path: Path) -> None:
+    service = ServerService("ollama", (Secret("t"),), http=Http(path="/ollama"))
+    blocks = nginx_blocks(ServerConfig(Address("127.0.0.1", 1), {"ollama": service}))
+    seen = _compare(tmp_path, (OAUTH, True), path="/ollama", more=blocks)
+    found = {name for name, answer in seen.items() if b"application/json" in answer.data}
+    pages = {"foreign", "longer", "case", "security", "malformed", "large", "registered", "below register"}
+    assert found == OAUTH.keys() - pages
+
+
+def _compare(folder: Path, *groups: tuple[dict[str, bytes], bool], path: str = "", more: str = "") -> dict[str, Seen]:
+    """Asks nginx, with `more` in its file, and a door with a service at `path`; a group says whether it comes over TLS.
+    What nginx answered to the first group."""
+    pair = write_pair(folder, "your-domain.com")
+    first: dict[str, Seen] = {}
 
     async def ours(probes: dict[str, bytes], trust: Path | None, wait: float) -> dict[str, Seen]:
-        door = closed(tls=TlsServer(*pair))
+        door = closed(tls=TlsServer(*pair), path=path)
         await door.start()
         try:
             return await asyncio.to_thread(all_of, door.address.port, probes, trust, wait)
@@ -46,15 +95,17 @@ def test_answers_and_ends_are_those_of_nginx(tmp_path: Path) -> None:
 
     def differences(probes: dict[str, bytes], trust: Path | None, wait: float) -> dict[str, tuple[Seen, Seen]]:
         expected = all_of(port, probes, trust, wait)
+        first.update(expected if probes.keys() <= groups[0][0].keys() else {})
         seen = run(ours(probes, trust, wait))
         return {name: (seen[name], expected[name]) for name in probes if seen[name] != expected[name]}
 
-    assert len(PROBES) > 200
-    with nginx(tmp_path, pair) as port:
-        for probes, trust in ((PROBES, pair[0]), (ON_TLS_PORT, None)):
+    with nginx(folder, pair, more=more) as port:
+        for probes, secure in groups:
+            trust = pair[0] if secure else None
             # On a busy machine 0.3 s may be too short for an answer: what differs is asked again, with patience.
             hasty = differences(probes, trust, 0.3)
             assert differences({name: probes[name] for name in hasty}, trust, 3) == {}
+    return first
 
 
 @pytest.mark.system

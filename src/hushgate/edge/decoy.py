@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from hushgate.edge.discovery import NOTHING
 from hushgate.edge.http import BadRequest, Head
 
 _BODY_MAX: Final = 1024 * 1024
@@ -61,14 +62,17 @@ class Decoy:
         self._second = -1
         self._date = b""
 
-    def answer(self, head: Head, now: float, *, requests: int = 1, body_ok: bool = True) -> Answer:
+    def answer(self, head: Head, now: float, *, requests: int = 1, body_ok: bool = True, oauth: bool = False) -> Answer:
         """The answer to a request that was read without a refusal. Its `Upgrade` header is of no interest.
 
-        `requests` counts those of the connection; `body_ok` is False when the body is known to be malformed.
+        `requests` counts those of the connection; `body_ok` is False when the body is known to be malformed;
+        `oauth`: the request looks for OAuth, where nginx would have `return 404` with a text (edge.discovery).
         """
         keep = _keeps(head, requests)
         if head.length > _BODY_MAX:
             return self._page(413, head, now, keep=False)
+        if oauth:
+            return self._return(NOTHING, head, now, keep=keep, body_ok=body_ok, found=False)
         content = _content(head.path)
         if content is not None:
             return self._return(content, head, now, keep=keep, body_ok=body_ok)
@@ -90,20 +94,23 @@ class Decoy:
             lines += [b"Sec-WebSocket-Accept: ", accept, b"\r\n"]
         return b"HTTP/1.1 101 Switching Protocols\r\n" + self._server(now) + b"".join(lines) + b"\r\n"
 
-    def _return(self, content: bytes, head: Head, now: float, *, keep: bool, body_ok: bool) -> Answer:
+    def _return(
+        self, content: bytes, head: Head, now: float, *, keep: bool, body_ok: bool, found: bool = True
+    ) -> Answer:
         if not body_ok:
-            return self._page(400, head, now, keep=False, linger=True, hsts=False)
+            return self._page(400, head, now, keep=False, linger=True, hsts=not found)
         ready = head.version >= 1001 and (head.first(b"expect") or b"").lower() == b"100-continue"
         interim = b"HTTP/1.1 100 Continue\r\n\r\n" if ready else b""
-        status = _condition(head)
+        status = _condition(head) if found else 404
         if status == 412:
             page = self._page(412, head, now, keep=keep, hsts=False)
             return Answer(interim + page.data, keep=False)
         if head.version < 1000:
             return Answer(content, keep=False)
-        kind = b"Content-Type: text/plain\r\n" if self._tls else b"Content-Type: application/json\r\n"
-        typed = b"%sContent-Length: %d\r\n" % (kind, len(content)) if status == 200 else b""
-        more = b"Content-Type: application/json\r\n" if self._tls else b""
+        plain, json = b"Content-Type: text/plain\r\n", b"Content-Type: application/json\r\n"
+        kind = plain if self._tls and found else json
+        typed = b"%sContent-Length: %d\r\n" % (kind, len(content)) if status != 304 else b""
+        more = (json if found else _HSTS) if self._tls else b""
         lines = interim + self._first_lines(status, now) + typed + _connection(keep) + more + b"\r\n"
         return Answer(lines if head.method == b"HEAD" or status == 304 else lines + content, keep=keep)
 

@@ -61,6 +61,7 @@ class Server:
             self._gate,
             self.sessions.admit,
             front=self.fronts.at,
+            oauth=self.fronts.looks_for_oauth,
             options=config.tcp,
             connections=config.limits.connections,
             connections_address=config.limits.connections_address,

@@ -32,7 +32,8 @@ class Door:
     for the log. Who passes has been sent the 101, and `admit` is given its pipe, with what came behind the request
     still unread in it and `options` on its socket, and the `address port` it comes from. `front` gives the HTTP
     service that a request with this Host and target is for: the connection is then that service's, until a request on
-    it is for somebody else.
+    it is for somebody else. `oauth` says of a request that is for none, by Host header, method and path, whether it
+    looks for the OAuth of one.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Door:
         admit: Callable[[Pipe, Admission, str], None],
         *,
         front: Callable[[bytes, bytes], Front | None] | None = None,
+        oauth: Callable[[bytes, bytes, bytes], bool] | None = None,
         timing: DoorTiming | None = None,
         options: Tcp | None = None,
         connections: int = DOOR_CONNECTIONS,
@@ -61,6 +63,7 @@ class Door:
             refused=self._refused,
             gone=self._gone,
             front=front or (lambda host, target: None),
+            oauth=oauth or (lambda host, method, path: False),
             returned=self._returned,
         )
         self._acceptor: Acceptor | None = None

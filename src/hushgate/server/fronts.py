@@ -29,6 +29,10 @@ class Fronts:
         """The front that a request at the door is for."""
         return self._sites.find(name_of(host), target) if self._sites else None
 
+    def looks_for_oauth(self, host: bytes, method: bytes, path: bytes) -> bool:
+        """Whether a request at the door that is for no front looks for the OAuth of one."""
+        return bool(self._sites) and self._sites.looks_for_oauth(name_of(host), method, path)
+
     def change(self, config: ServerConfig) -> None:
         """These are the services from now on; requests that are under way do not notice."""
         for name in list(self._fronts):

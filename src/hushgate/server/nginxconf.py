@@ -2,13 +2,15 @@
 
 The article's file passes `location = /` alone. A service with a hostname needs a server block beside the one of the
 tunnel, one with a path alone a location in it. Requests go on with the visitor's Host and address; bodies pass both
-ways as they come (buffering would hold streams back), and no clock of nginx's is shorter than the gateway's.
+ways as they come (buffering would hold streams back), and no clock of nginx's is shorter than the gateway's. Where
+clients of a service below a path look for OAuth at the root, nginx answers as the door would (edge.discovery).
 """
 
 import re
 from collections.abc import Iterable
 
 from hushgate.config.model import Address, Http, ServerConfig
+from hushgate.edge.discovery import NOTHING, REGISTER, root_pattern
 
 _LOCATION = """\
 location {match} {{
@@ -26,6 +28,20 @@ location {match} {{
     proxy_read_timeout 86400;
     proxy_send_timeout 86400;
     client_max_body_size 0;
+}}
+"""
+_NO_OAUTH = """\
+location ~ {pattern} {{
+    default_type application/json;
+    return 404 '{nothing}';
+}}
+"""
+_NO_REGISTER = """\
+location = {register} {{
+    default_type application/json;
+    if ($request_method = POST) {{
+        return 404 '{nothing}';
+    }}
 }}
 """
 _SERVER = """\
@@ -51,6 +67,9 @@ def nginx_blocks(config: ServerConfig) -> str:
         if http.path and not http.hostnames:
             where = f"# {name}: in the server block of the tunnel's own name, for {http.path}/"
             parts.append(f"{where}\n{_location(http, door)}")
+    if unnamed := [(name, http) for name, http in services if http.path and not http.hostnames]:
+        names = ", ".join(name for name, _ in unnamed)
+        parts.append(f"# {names}: there as well, where clients look for OAuth\n{_no_oauth(unnamed)}")
     hostnames = dict.fromkeys(hostname for _, http in services for hostname in http.hostnames)
     for hostname in hostnames:
         here = [(name, http) for name, http in services if hostname in http.hostnames]
@@ -60,7 +79,17 @@ def nginx_blocks(config: ServerConfig) -> str:
 
 
 def _all(services: Iterable[tuple[str, Http]], door: Address) -> str:
-    return "".join(_location(http, door) for _, http in services)
+    return "".join(_location(http, door) for _, http in services) + _no_oauth(services)
+
+
+def _no_oauth(services: Iterable[tuple[str, Http]]) -> str:
+    """Nothing when one of the services has the root, and looks after it itself."""
+    paths = [http.path for _, http in services]
+    if not all(paths):
+        return ""
+    nothing = NOTHING.decode()
+    register = "" if REGISTER in paths else _NO_REGISTER.format(register=REGISTER, nothing=nothing)
+    return _NO_OAUTH.format(pattern=root_pattern(paths), nothing=nothing) + register
 
 
 def _location(http: Http, door: Address) -> str:

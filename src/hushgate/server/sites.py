@@ -1,10 +1,12 @@
 """HTTP services: what the gateway is to know of each, and which of them a request at the door is for."""
 
+import re
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from hushgate.config.model import Http, ServerConfig, ServerService
 from hushgate.config.values import is_loopback
+from hushgate.edge.discovery import REGISTER, root_pattern
 from hushgate.edge.profiles import profile_of
 from hushgate.edge.sides import Site, Timing
 from hushgate.log import logger
@@ -22,6 +24,11 @@ class Sites(Generic[F]):
     def __init__(self, places: Iterable[tuple[str, str, F]] = ()) -> None:
         ordered = sorted(places, key=lambda place: (place[0] == "", -len(place[1])))
         self._places = [(name.encode(), path.encode(), front) for name, path, front in ordered]
+        paths: dict[str, list[str]] = {}
+        for name, path, _ in ordered:
+            if path:
+                paths.setdefault(name, []).append(path)
+        self._roots = [(name.encode(), re.compile(root_pattern(below).encode())) for name, below in paths.items()]
 
     def __bool__(self) -> bool:
         return bool(self._places)
@@ -32,6 +39,15 @@ class Sites(Generic[F]):
             if (not host or host == name) and (not path or _below(target, path)):
                 return front
         return None
+
+    def looks_for_oauth(self, name: bytes, method: bytes, path: bytes) -> bool:
+        """Whether a request that is for no front, with the path as nginx normalises it, looks for the OAuth of one that
+        stands below a path of this host."""
+        return any(
+            (method == b"POST" and path == REGISTER.encode()) or pattern.search(path)
+            for host, pattern in self._roots
+            if not host or host == name
+        )
 
 
 def _below(target: bytes, path: bytes) -> bool:

@@ -72,6 +72,8 @@ class House:
     gone: Callable[["Stranger"], None]
     front: Callable[[bytes, bytes], Front | None]
     """By Host header and target: the HTTP service that a request is for."""
+    oauth: Callable[[bytes, bytes, bytes], bool]
+    """By Host header, method and normalised path: whether a request for none of them looks for the OAuth of one."""
     returned: Callable[["Stranger"], bool]
     """Whether there is a place for one whose connection was a service's for a while."""
 
@@ -223,7 +225,8 @@ class Stranger:
         if self._plain_to_tls:
             answer = decoy.plain_to_tls(head, now)
         else:
-            answer = decoy.answer(head, now, requests=self._requests, body_ok=used is not None)
+            oauth = self._house.oauth(head.first(b"host") or b"", head.method, head.path)
+            answer = decoy.answer(head, now, requests=self._requests, body_ok=used is not None, oauth=oauth)
         if used is not None and not self._reader.finished:
             self._send(answer.data)
             self._keep, self._discarding = answer.keep, True
