@@ -58,6 +58,21 @@ async def scene(who: str) -> AsyncIterator[Scene]:
 
 
 @WHO
+def test_a_socket_that_is_watched_and_idle(who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reset is all there is to say; it does not wait for a ping to go along with."""
+    monkeypatch.setattr("hushgate.link.link._BEAT", 3600)
+
+    async def main() -> None:
+        async with scene(who) as made:
+            outbox = made.stream.mux.outbox
+            await until(lambda: outbox.ack_at is None and not outbox.replay.kept, "all to be acknowledged")
+            made.reset()
+            assert await asyncio.wait_for(ending(made.other[0]), 5) == "reset"
+
+    run(main())
+
+
+@WHO
 def test_after_its_end_a_reset_is_noticed(who: str) -> None:
     async def main() -> None:
         async with scene(who) as made:

@@ -37,6 +37,22 @@ def test_link_frames_then_windows_then_orders_then_data() -> None:
     assert bulk.stream.sent == 20_000
 
 
+def test_a_source_that_breaks_when_it_is_asked_is_told_in_the_same_message() -> None:
+    """Nothing else may be said for a long time."""
+    pair = Pair()
+    memory = pair.open(b"hello", ends=False)
+    pair.pump()
+
+    class Broken(Memory):
+        def take(self, n: int) -> bytes | None:
+            self.close()
+            return b""
+
+    Broken(memory.stream).stream.ready()
+    assert kinds(pair.dialler.pull(pair.now)) == ["RESET"]
+    assert not pair.dialler.pending
+
+
 def test_messages_on_a_slow_path_hold_one_quantum() -> None:
     pair = Pair()
     pair.open(pattern(40_000)), pair.open(pattern(40_000))

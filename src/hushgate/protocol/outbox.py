@@ -276,6 +276,9 @@ class Outbox:
                 stream.starved = True
             elif not stream.listed:
                 schedule.again(stream, wanted - n)
+        if orders and not parts and len(orders[0]) <= room:
+            # A source broke when it was asked, and its RESET is all there is to say: nothing else would wake the link.
+            return self._counted(room, now)
         if parts:
             size = room - left
             limited = bool(schedule.fresh or schedule.busy) or replay.flight + size >= pace.cap
