@@ -101,6 +101,12 @@ def test_what_cannot_be(tmp_path: Path, lines: str, problem: str) -> None:
     assert problems[0].startswith(f"server.services.ollama.{problem}")
 
 
+def test_a_limit_of_the_service_that_is_wrong_is_told_once(tmp_path: Path) -> None:
+    lines = f'queue = 3\nkeys = [{{ label = "a", key = "{KEY}" }}, {{ label = "b", key = "{OTHER}" }}]'
+    _, [problem] = examined(tmp_path, HEAD + service('type = "http"\n' + LOCAL + lines))
+    assert "queue: is for requests beyond concurrent" in problem
+
+
 def test_a_weak_key_is_refused_and_not_shown(tmp_path: Path) -> None:
     _, problems = examined(tmp_path, HEAD + service('type = "http"\n' + LOCAL + 'keys = ["hunter2"]'))
     assert "keys: shorter than 22 characters, so it may be guessed" in problems[0] and "hunter2" not in problems[0]

@@ -87,6 +87,7 @@ def test_a_program_has_rules_whatever_its_type(tmp_path: Path) -> None:
         ('command = ["a"]\nenv = { K = "${NOT_SET}" }', ".env.K", "NOT_SET is not set"),
         ('command = ["a"]\nenv = { "A=B" = "1" }', ".env", "no environment variable can have"),
         ('command = ["a"]\ncwd = "nowhere"', ".cwd", "there is no directory"),
+        ('command = ["a"]\nidle = 0', ".idle", "longer than nothing"),
         ('command = ["a"]\nsessions = 0', ".sessions", "at least 1"),
         ('local_addr = "127.0.0.1:1"\nidle = "5m"', ".idle", "belongs to a service with command"),
     ],

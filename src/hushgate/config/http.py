@@ -46,9 +46,9 @@ def read_http(table: Table, kind: str, tokens: Tokens) -> Http | None:
         hostnames=_hostnames(table),
         path=table.value("path", _path, default.path),
         park=table.value("park", values.duration, default.park),
-        head=table.value("head_timeout", _some_time, default.head),
-        body=table.value("body_timeout", _some_time, default.body),
-        keepalive=table.value("keepalive_timeout", _some_time, default.keepalive),
+        head=table.value("head_timeout", values.some_time, default.head),
+        body=table.value("body_timeout", values.some_time, default.body),
+        keepalive=table.value("keepalive_timeout", values.some_time, default.keepalive),
         rules=read_profile(table, kind),
         keys=read_keys(table, tokens, quota),
         quota=quota,
@@ -113,10 +113,3 @@ def _path(value: object) -> str:
     if not _PATH.fullmatch(written) or {".", ".."} & set(written.split("/")):
         raise ValueError('must be a path such as "/ollama", of letters, digits and . _ ~ -')
     return written
-
-
-def _some_time(value: object) -> float:
-    seconds = values.duration(value)
-    if seconds <= 0:
-        raise ValueError('must be longer than nothing, for example "60s"')
-    return seconds

@@ -34,7 +34,7 @@ def read_quota(table: Table, default: Quota) -> Quota:
         streams=table.value("streams", values.count(0), default.streams),
         body=table.value("max_body", values.size(0), default.body),
     )
-    if quota.queue and quota.concurrent is None:
+    if "queue" in table and quota.queue and quota.concurrent is None:
         table.problem("queue", "is for requests beyond concurrent; add concurrent, or remove it")
     return quota
 

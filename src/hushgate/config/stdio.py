@@ -22,7 +22,7 @@ def read_stdio(table: Table, tokens: Tokens, base: Path) -> Stdio | None:
         command=table.value("command", _command, ("",)),
         env=_env(table, tokens),
         cwd=_cwd(table, base),
-        idle=table.value("idle", values.duration, SESSION_IDLE),
+        idle=table.value("idle", values.some_time, SESSION_IDLE),
         sessions=table.value("sessions", values.count(1), SESSIONS),
     )
 

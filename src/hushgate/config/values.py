@@ -68,6 +68,14 @@ def duration(value: object) -> float:
     raise ValueError(reason)
 
 
+def some_time(value: object) -> float:
+    """Seconds, more than none."""
+    seconds = duration(value)
+    if seconds <= 0:
+        raise ValueError('must be longer than nothing, for example "60s"')
+    return seconds
+
+
 def size(least: int) -> Callable[[object], int]:
     """A parser of sizes in bytes, at least `least`."""
 
