@@ -1,17 +1,18 @@
-"""Servers that check their own name, and what `host_header` makes of it."""
+"""Servers that check their own name: what `host_header` makes of it, and where their redirects lead."""
 
 import http.client
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.hushgate import Tunnel
+from tests.e2e.hushgate import ENVIRON, Tunnel
 from tests.e2e.mcp_raw import HEADERS, INITIALIZE
 from tests.e2e.mcp_rig import start_fixtures
 from tests.e2e.node import HERE, place, script
 from tests.e2e.ollama import Ollama
-from tests.e2e.programs import Address, Programs, free_port
+from tests.e2e.programs import Address, Programs, free_port, run
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -69,3 +70,25 @@ def test_a_public_name_is_refused_at_home_and_not_shown_there_by_default(
     ).start()
     found = {name: ask(tunnel.address(name), f"{name}.{PUBLIC}", path).status for name in headers}
     assert found == {"default": 200, "literal": 200, "preserve": refusal}
+
+
+@pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
+def test_a_client_that_asks_with_a_slash_is_led_back_to_the_public_name(programs: Programs, mode: str) -> None:
+    """Starlette redirects `/mcp/` to `/mcp` of the Host it sees, which is the one at home; the client follows no
+    redirect to another origin, nor one from https to http."""
+    home = ("127.0.0.1", start_fixtures(programs))
+    tunnel = Tunnel(
+        programs,
+        {"mcp": home},
+        server_lines={"mcp": f'{HTTP}tls = true\nhostname = "localhost"'},
+        client_lines={"mcp": HTTP},
+    )
+    tunnel.use_tls().start()
+    public = f"https://localhost:{tunnel.ports['mcp']}"
+    root = tunnel.directory / "tls" / "root.pem"
+    asked = [sys.executable, "-m", "tests.e2e.mcp_client", f"{public}/mcp/", mode]
+    seen = run(asked, environ={**ENVIRON, "SSL_CERT_FILE": str(root)}).stdout
+    straight = run([*asked[:-2], f"http://127.0.0.1:{home[1]}/mcp", mode], environ=ENVIRON).stdout
+    assert json.loads(seen) == json.loads(straight)
+    fixtures = next(program for program in programs.started if program.name == "fixtures")
+    assert 'POST /mcp/ HTTP/1.1" 307' in fixtures.log()

@@ -140,6 +140,17 @@ def test_a_refused_expectation_ends_the_connection_with_its_answer() -> None:
     assert scene.visitor.end == "closed"
 
 
+def test_an_answer_before_the_whole_request_says_that_the_connection_ends() -> None:
+    """Starlette redirects so; a client that was not told would send its next request into a closed connection."""
+    scene = Scene()
+    scene.say(POST + b"he")
+    assert b"\r\nConnection: close\r\n" in scene.answer(OK)
+    assert (scene.state, scene.visitor.end) == (State.OVER, "closed")
+    whole = Scene()
+    whole.say(POST + b"hello")
+    assert b"Connection:" not in whole.answer(OK)
+
+
 def test_an_upgrade_passes_bytes_both_ways() -> None:
     scene = Scene()
     ask = b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n"
@@ -283,7 +294,8 @@ def test_retiring_lets_the_request_end_and_takes_no_other() -> None:
     busy = Scene()
     busy.say(GET)
     busy.gateway.retire()
-    assert busy.visitor.end == "" and busy.answer(OK) and busy.visitor.end == "closed"
+    assert busy.visitor.end == "" and b"\r\nConnection: close\r\n" in busy.answer(OK)
+    assert busy.visitor.end == "closed"
 
 
 def test_the_end_of_the_service_cuts_what_runs() -> None:

@@ -239,8 +239,7 @@ class Gateway:
         request, mapping = exchange.request, Mapping(host, self.site.prefix)
         exchange.parked = self._home.parked
         self._reused = reused
-        keep = request.persistent and not self._retiring
-        self._relay = ResponseRelay(request, self._peer, mapping, self._answered, keep=keep)
+        self._relay = ResponseRelay(request, self._peer, mapping, self._answered, keep=request.persistent)
         if self._body.done:
             self.state = State.WAIT
         else:
@@ -307,10 +306,11 @@ class Gateway:
                 self._unanswered((failure or Failure.BROKEN).told(self.site.service))
 
     def _answered(self, response: ResponseHead) -> Meter | None:
-        exchange = self._exchange
-        assert exchange is not None, "a response belongs to a request"
-        exchange.status = response.status
-        exchange.answered = self._office.now()
+        exchange, relay = self._exchange, self._relay
+        assert exchange is not None and relay is not None, "a response belongs to a request"
+        exchange.status, exchange.answered = response.status, self._office.now()
+        # The head has to say that the connection ends: the rest of a request answered early is not read (_finish).
+        relay.keep = relay.keep and self.state is State.WAIT and not self._retiring
         return self.site.judge.meter(exchange, response)
 
     def _deliver(self, relay: ResponseRelay) -> None:
