@@ -10,15 +10,16 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect
 
-from tests.e2e import article, certificates, web_service
+from tests.e2e import article, certificates, traffic, web_service
 from tests.e2e.hushgate import ENVIRON, Tunnel, command
 from tests.e2e.nginx import Nginx
-from tests.e2e.programs import Programs, free_port, need, run
+from tests.e2e.programs import Programs, free_port, need, run, until
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -29,6 +30,8 @@ GZIP = (
 )
 LATE = 0.05
 """Seconds within which a line of a stream arrives."""
+KEYSTROKE = 0.1
+"""Seconds within which one echo seems to be at once."""
 
 
 def start(programs: Programs, web: str = "", websocket: str = "", settings: str = "") -> Tunnel:
@@ -154,6 +157,59 @@ def test_behind_nginx_with_gzip(programs: Programs) -> None:
         secure.request("GET", target, headers={"Host": article.DOMAIN})
         assert json.loads(secure.getresponse().read())["status"] in ("ok", "healthy")
     secure.close()
+
+
+CHATS, AT_A_TIME, CHAT = 8, 2, 1.0
+"""So many chats, how many of them may run, and the seconds that each is written as fast as it is read."""
+
+
+class Chats:
+    """A home service; `most` were answered at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.under_way = self.most = 0
+
+    def __call__(self, connection: socket.socket) -> None:
+        connection.recv(65536)
+        with self._lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nConnection: close\r\n\r\n")
+        end = time.monotonic() + CHAT
+        while time.monotonic() < end:
+            connection.sendall(b'{"message":"word"}\n' * 4000)
+        with self._lock:
+            self.under_way -= 1
+
+
+def test_eight_chats_of_which_two_may_run_starve_no_shell(programs: Programs) -> None:
+    chats = Chats()
+
+    def chat(port: int) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/chat")
+        answer, size = connection.getresponse(), 0
+        while data := answer.read1(1 << 20):
+            size += len(data)
+        connection.close()
+        return size if answer.status == 200 else 0
+
+    with traffic.serving(chats) as chat_address, traffic.serving(traffic.echo) as echo_address:
+        tunnel = Tunnel(programs, {"chat": chat_address, "shell": echo_address})
+        tunnel.server_lines["chat"] = f"{HTTP}concurrent = {AT_A_TIME}\nqueue = {CHATS}"
+        tunnel.start()
+        traffic.round_trips(tunnel.address("shell"), 1, every=0)  # Home may still be on its way.
+        with ThreadPoolExecutor(CHATS) as pool:
+            asked = [pool.submit(chat, tunnel.ports["chat"]) for _ in range(CHATS)]
+            until(lambda: chats.under_way == AT_A_TIME, "the first chats")
+            taken = traffic.round_trips(tunnel.address("shell"), 50, every=0.05)
+            assert not all(one.done() for one in asked), "the chats went on until the end"
+            assert all(one.result() > 1_000_000 for one in asked)
+    assert chats.most == AT_A_TIME
+    assert tunnel.server.log().count(" queued_ms=") == CHATS - AT_A_TIME
+    # A machine that is busy otherwise makes single bytes late; chats that go first make all of them so.
+    assert traffic.percentile(taken, 0.8) < KEYSTROKE, sorted(taken)
 
 
 def _dial(port: int) -> socket.socket:
