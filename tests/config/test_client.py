@@ -159,6 +159,36 @@ def test_what_home_says_of_http(read: Read) -> None:
         assert reason in problem
 
 
+@pytest.mark.parametrize("line", ["keys = []", "per_minute = 3", 'park = "20s"', "public = true", 'path = "/x"'])
+def test_what_stands_at_the_server(read: Read, line: str) -> None:
+    _, [problem] = read(client(rest=SERVICE + line))
+    key = line.split()[0]
+    assert problem.endswith(f"client.services.ssh.{key}: stands at the server, in [server.services.ssh]")
+
+
+@pytest.mark.parametrize(
+    ("lines", "hinted"),
+    [
+        ('command = ["a"]\ntype = "tcp"', "type: has no effect"),
+        ('command = ["a"]\ntype = "http"', ""),
+        (
+            'local_addr = "127.0.0.1:1"\ntype = "http"\ngateway = true\nvisitor_alias = true',
+            "visitor_alias: has no effect",
+        ),
+        (
+            'local_addr = "127.0.0.1:1"\ntype = "http"\nprofile = "mcp"\nvisitor_alias = true',
+            "visitor_alias: has no effect",
+        ),
+        ('command = ["a"]\nvisitor_alias = true', "visitor_alias: has no effect"),
+        ('local_addr = "127.0.0.1:22"\ntype = "http"\ngateway = true', ""),
+        ('local_addr = "127.0.0.1:1"\ntype = "http"\nvisitor_alias = true', ""),
+    ],
+)
+def test_what_does_nothing_is_pointed_out(read: Read, lines: str, hinted: str) -> None:
+    loaded, problems = read(client(rest=f'[client.services.x]\ntoken = "{TOKEN}"\n{lines}\n'))
+    assert not problems and len(loaded.hints) == bool(hinted) and all(hinted in hint for hint in loaded.hints)
+
+
 @pytest.mark.parametrize(
     ("lines", "hinted"),
     [

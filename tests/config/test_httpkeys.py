@@ -112,6 +112,16 @@ def test_a_weak_key_is_refused_and_not_shown(tmp_path: Path) -> None:
     assert "keys: shorter than 22 characters, so it may be guessed" in problems[0] and "hunter2" not in problems[0]
 
 
+@pytest.mark.parametrize(
+    "lines", ["keys = []", 'profile = "ollama"', 'keys = ["sha256:abc"]\nprofile = "mcp"', 'keys = ["hunter2"]']
+)
+def test_what_is_refused_is_not_hinted_at_as_well(tmp_path: Path, lines: str) -> None:
+    path = tmp_path / "server.toml"
+    path.write_text(HEAD + service(f'type = "http"\nhostname = "a.example.org"\n{lines}'))
+    loaded, problems = examine(path, {}, platform="linux")
+    assert len(problems) == 1 and not loaded.hints
+
+
 def test_keys_are_for_http(tmp_path: Path) -> None:
     _, problems = examined(tmp_path, HEAD + service(LOCAL + f'keys = ["{KEY}"]'))
     assert problems == ['server.services.ollama.keys: is for services of HTTP; add type = "http", or remove it']

@@ -79,6 +79,7 @@ def test_a_profile_is_for_http(tmp_path: Path) -> None:
 def test_ollama_for_everybody_has_to_be_asked_for(tmp_path: Path, lines: str, key: str) -> None:
     _, [problem] = examined(tmp_path, HEAD + service(lines))
     assert problem.startswith(f"server.services.ollama.{key}: lets everybody use Ollama")
+    assert ("bind it to 127.0.0.1" if key == "bind_addr" else f"remove {key} and come by") in problem
     _, problems = examined(tmp_path, HEAD + service(lines + "\npublic = true"))
     assert problems == []
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hushgate.edge.heads import RequestHead, ResponseHead
-from hushgate.edge.mcp import LIST_MAX, McpProfile
+from hushgate.edge.mcp import KNOWN_MAX, LIST_MAX, NAME_MAX, McpProfile
 from hushgate.edge.profile import ALLOWED, Allow, Deny, Dialect, NeedBody
 
 POLICY = McpProfile(allow=("read_*", "list_*"), deny=("read_secret",))
@@ -253,6 +253,25 @@ def test_what_is_kept_of_an_answer_is_bounded() -> None:
     profile = McpProfile(read_only=True)
     learn(profile, bytes(3 * LIST_MAX) + json.dumps(LISTED).encode(), LIST_MAX // 2)
     assert profile.known == {}
+
+
+def test_what_is_known_of_tools_is_bounded() -> None:
+    profile = McpProfile(read_only=True)
+
+    def lists(*names: str) -> None:
+        tools = [{"name": name, "annotations": {"readOnlyHint": True}} for name in names]
+        learn(profile, json.dumps({"result": {"tools": tools}}).encode())
+
+    lists("first", "again", "n" * NAME_MAX, "n" * (NAME_MAX + 1))
+    assert len(profile.known) == 3 and isinstance(judge(profile, call("n" * (NAME_MAX + 1))), Deny)
+    lists(*map(str, range(KNOWN_MAX - 2)), "again")
+    assert len(profile.known) == KNOWN_MAX
+    assert isinstance(judge(profile, call("first")), Deny) and isinstance(judge(profile, call("again")), Allow)
+
+
+def test_a_refusal_names_the_tool() -> None:
+    verdict = judge(POLICY, call("rm" * 5000))
+    assert isinstance(verdict, Deny) and "the tool rmrm" in verdict.message and len(verdict.message) < 300
 
 
 def test_refusals_are_json_rpc() -> None:

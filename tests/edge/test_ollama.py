@@ -309,3 +309,15 @@ def test_only_answers_that_compute_are_metered() -> None:
     assert isinstance(CLOSED.meter(ask("POST", "/api/chat"), response), UsageMeter)
     assert CLOSED.meter(ask("GET", "/api/tags"), response) is None
     assert CLOSED.meter(ask("POST", "/api/chat"), ResponseHead(503, b"", [])) is None
+
+
+def test_a_refusal_names_what_is_refused() -> None:
+    profile = OllamaProfile(OllamaRules(models=("llama*",)))
+    endpoint = profile.judge(RequestHead(b"DELETE", b"/api/delete", []))
+    assert isinstance(endpoint, Deny)
+    assert endpoint.message == "DELETE /api/delete is not allowed here, inference is all that is"
+    for name, told in (("mistral", "the model mistral:latest is not allowed here"), ("x:cloud", "x:cloud runs at")):
+        verdict = judged(profile, "/api/chat", {"model": name})
+        assert isinstance(verdict, Deny) and verdict.message.startswith(told)
+    long = profile.judge(RequestHead(b"GET", b"/" + b"x" * 5000, []))
+    assert isinstance(long, Deny) and len(long.message) < 200

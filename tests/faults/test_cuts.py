@@ -165,7 +165,8 @@ def test_a_restarted_client_starts_clean() -> None:
             assert await ending(reader) == "reset"
             await leave(writer)
             await until(lambda: made.empty and not made.server.sessions.table.sessions, "the old session to end")
-            assert made.lines("session ended", "shutdown")
+            [line] = made.lines("session ended")
+            assert line["reason"] == "shutdown (its program ends)"
             made.client = type(made.client)(made.client.config)
             await made.up()
             await fresh(made)

@@ -48,7 +48,7 @@ def test_the_last_word_arrives_before_the_end() -> None:
             await until(lambda: made.far.reasons, "the end")
             (away,) = made.far.away
             assert (away.mode, away.code, away.text, away.after) == (Mode.CLOSE, Code.SHUTDOWN, "good night", 500)
-            assert made.far.reasons == ["session ended: shutdown (good night)"]
+            assert made.far.reasons == ["shutdown (good night)"]
             assert made.near.reasons == []
             await until(lambda: made.freed, "the stream to be freed")
 
@@ -88,9 +88,9 @@ def test_counters_that_do_not_fit_end_the_session_inside_start_and_the_peer_is_t
             made.pipes[0].abort("cut")
             await until(lambda: made.near.reasons and made.far.reasons, "the cut")
             made.relink(claimed=1000)
-            assert made.near.reasons[1:] == ["session ended: mismatch (peer acknowledged 1000 frames of 1)"]
+            assert made.near.reasons[1:] == ["mismatch (peer acknowledged 1000 frames of 1)"]
             await until(lambda: len(made.far.reasons) == 2, "the peer to hear of it")
-            assert made.far.reasons[1].startswith("session ended: mismatch")
+            assert made.far.reasons[1].startswith("mismatch")
             await until(lambda: made.freed, "the stream to be freed")
 
     run(main())

@@ -77,7 +77,7 @@ def test_golden_lines_of_mcp() -> None:
     line, refused = lines_of(rig, post, denied)
     common = {"key": "editor", "method": "POST", "path": "/mcp", "mcp_method": "tools/call", "total_ms": 0}
     assert line == {**common, "mcp_name": "add", "status": 200, "received": 70, "sent": 2, "first_ms": 0}
-    assert refused == {**common, "mcp_name": "rm", "status": 403, "received": 69, "sent": 0, "reason": "tool"}
+    assert refused == {**common, "mcp_name": "rm", "status": 403, "received": 69, "sent": 132, "reason": "tool"}
     listen = ask(bearer(KEY), "Mcp-Method: subscriptions/listen", method="POST", target="/mcp")
     [line] = lines_of(Rig(Http(keys=KEYS)), listen)
     assert line["mcp_method"] == "subscriptions/listen"

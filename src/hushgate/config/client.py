@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hushgate.config import values
+from hushgate.config.http import AT_SERVER
 from hushgate.config.model import Address, ClientConfig, ClientService, OllamaRules, Secret
 from hushgate.config.profile import OLLAMA_PORT, read_profile
 from hushgate.config.secrets import Tokens, missing_token
@@ -74,10 +75,20 @@ def _service(
         table.problem("gateway", "has nothing to do for a program, whose requests are read at home anyhow; remove it")
     elif stdio is not None and isinstance(rules, OllamaRules):
         table.problem("profile", 'is "mcp" for a program, which speaks nothing else')
+    _look_at_what_does_nothing(table, service)
     if rules is None and local.port == OLLAMA_PORT:
         table.hint("local_addr", 'is Ollama\'s; type = "http" and profile = "ollama" let nobody pull or delete models')
+    table.elsewhere((*AT_SERVER, "bind_addr", "public", "tls"), f"stands at the server, in [server.services.{name}]")
     table.done()
     return service
+
+
+def _look_at_what_does_nothing(table: Table, service: ClientService) -> None:
+    if service.stdio is not None and table.value("type", values.text, "") == "tcp":
+        table.hint("type", "has no effect: a program is reached over HTTP; remove it")
+    if (service.stdio is not None or service.gateway) and table.value("visitor_alias", values.boolean, False):
+        what = "a program has no address" if service.stdio else "the gateway at home tells visitors in X-Forwarded-For"
+        table.hint("visitor_alias", f"has no effect: {what}; remove it")
 
 
 def _host_header(table: Table, local: Address, *, http: bool) -> str:

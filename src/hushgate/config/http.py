@@ -14,7 +14,7 @@ from hushgate.config.table import Table
 _NAME: Final = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _ORIGIN: Final = re.compile(r"(?:https?|[a-z][a-z0-9+.-]*-extension)://[a-z0-9.-]+(?::[0-9]{1,5})?|\*")
-_KEYS: Final = (
+AT_SERVER: Final = (
     "hostname",
     "path",
     "park",
@@ -36,7 +36,7 @@ _KEYS: Final = (
 def read_http(table: Table, kind: str, tokens: Tokens) -> Http | None:
     """What the keys of an HTTP service mean; None for another kind of service, which has none of them."""
     if kind != "http":
-        for key in table.ask(*_KEYS):
+        for key in table.ask(*AT_SERVER):
             table.problem(key, 'is for services of HTTP; add type = "http", or remove it')
         read_profile(table, kind)
         return None
@@ -58,14 +58,15 @@ def read_http(table: Table, kind: str, tokens: Tokens) -> Http | None:
     )
 
 
-def look_at_keys(table: Table, bind: Address | None, http: Http | None, *, tls: bool) -> None:
-    """Warns when keys travel for everybody to read; says it when everybody may ask without one."""
+def look_at_keys(table: Table, bind: Address | None, http: Http | None, *, tls: bool, refused: bool) -> None:
+    """Warns when keys travel for everybody to read; says it when everybody may ask without one, unless that was
+    `refused` already."""
     exposed = bind is not None and not values.is_loopback(bind.host)
     if http is None:
         return
     if http.keys and exposed and not tls:
         table.warn("keys", "travel unencrypted to bind_addr; add tls = true")
-    if not http.keys and (exposed or http.on_door) and "public" not in table:
+    if not refused and not {"keys", "public"} & set(table) and (exposed or http.on_door):
         table.hint("type", "everybody may ask; keys = […] lets in who has a key (hushgate token key makes one)")
 
 

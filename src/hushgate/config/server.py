@@ -76,8 +76,8 @@ def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, t
     tls = table.value("tls", values.boolean, False)
     if tls and bind is None:
         table.problem("tls", "is for the service's own port; add bind_addr, or remove it")
-    refuse_strangers(table, bind, http, keyed=http is not None and bool(http.keys))
-    look_at_keys(table, bind, http, tls=tls)
+    refused = refuse_strangers(table, bind, http, keyed=http is not None and "keys" in table)
+    look_at_keys(table, bind, http, tls=tls, refused=refused)
     table.done()
     return ServerService(name, secrets, verifying, bind, nodelay, access_keys, access_verifiers, tls, http)
 

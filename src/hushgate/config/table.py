@@ -7,7 +7,7 @@ rest.
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from hushgate.config.values import kind
@@ -48,6 +48,7 @@ class Table:
         self.report = report
         self._values = values
         self._asked: set[str] = set()
+        self._elsewhere: set[str] = set()
 
     def value(self, key: str, parse: Callable[[object], T], default: D) -> T | D:
         """What `parse` makes of the key; `default` when it is absent or `parse` refuses it."""
@@ -101,10 +102,17 @@ class Table:
         self._asked.update(keys)
         return [key for key in keys if key in self._values]
 
+    def elsewhere(self, keys: Iterable[str], reason: str) -> None:
+        """Makes each of the keys a problem of its own, unless it is asked for: it is known, but not here."""
+        for key in keys:
+            if key in self._values and key not in self._asked:
+                self._elsewhere.add(key)
+                self.problem(key, reason)
+
     def done(self) -> None:
         """Makes every key that was never asked for a problem."""
         for key in self._values:
-            if key not in self._asked:
+            if key not in self._asked | self._elsewhere:
                 near = difflib.get_close_matches(key, sorted(self._asked), n=1, cutoff=0.6)
                 tail = f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(sorted(self._asked))}"
                 self.report.problem(self.name(key), f"unknown key{tail}")

@@ -348,7 +348,7 @@ class Gateway:
         if isinstance(told, Deny):
             note(exchange, told.facts)
             told = self.site.judge.tell(exchange, told)
-        exchange.status, exchange.refused = told.status, told.reason
+        exchange.status, exchange.refused, exchange.sent = told.status, told.reason, len(told.sent(request))
         whole = request is not UNREAD and (self._body.done or request.length == 0)
         keep = request.persistent and whole and not self._retiring
         self._visitor.write([[answer_bytes(told, request, keep=keep)]])
@@ -368,7 +368,7 @@ class Gateway:
             if self.state is State.PARKED:
                 exchange.parked = self._home.parked
             if relay is not None:
-                exchange.sent = relay.size
+                exchange.sent += relay.size
                 if relay.meter is not None:
                     note(exchange, relay.meter.facts())
             self.site.judge.over(exchange)

@@ -27,6 +27,10 @@ BODY_MAX: Final = 4 * 1024 * 1024
 """What the official SDK takes."""
 LIST_MAX: Final = 1024 * 1024
 """A longer list of tools is not learned from."""
+KNOWN_MAX: Final = 10_000
+"""Tools that are remembered; of more than that the ones listed longest ago are forgotten."""
+NAME_MAX: Final = 200
+"""Characters of a tool's name that is remembered, or repeated in a sentence."""
 _MIRRORED: Final = b"2026-07-28"
 """The first revision whose headers repeat the body; revisions are dates, so they compare as text."""
 NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
@@ -58,7 +62,7 @@ class McpProfile:
             return NeedBody(BODY_MAX)
         if request.method in _PASSING:
             return ALLOWED
-        return Deny(403, "method", "calls come with POST")
+        return Deny(403, "method", f"{request.method.decode('latin-1')} is not allowed here: calls come with POST")
 
     def judge_body(self, request: RequestHead, body: bytes) -> Allow | Deny:
         if any(encoding.lower() != b"identity" for encoding in request.all(b"content-encoding")):
@@ -98,11 +102,15 @@ class McpProfile:
         if any(fnmatchcase(name, pattern) for pattern in self.deny) or (
             self.allow and not any(fnmatchcase(name, pattern) for pattern in self.allow)
         ):
-            return Deny(403, "tool", "this tool may not be called here", number, facts)
+            return Deny(403, "tool", f"the tool {name[:NAME_MAX]} may not be called here", number, facts)
         if self.read_only and not self.known.get(name):
             told = "changes things" if name in self.known else "was not listed since the start: list the tools first"
             return Deny(
-                403, "read-only", f"only tools that read may be called here, and this one {told}", number, facts
+                403,
+                "read-only",
+                f"only tools that read may be called here, and {name[:NAME_MAX]} {told}",
+                number,
+                facts,
             )
         return None
 
@@ -121,8 +129,12 @@ class _ToolList:
     def facts(self) -> Mapping[str, str]:
         if len(self._body) <= LIST_MAX and b'"tools"' in self._body:
             for tool in _tools(bytes(self._body)):
-                hints = tool.get("annotations")
-                self._known[str(tool.get("name"))] = isinstance(hints, dict) and hints.get("readOnlyHint") is True
+                hints, name = tool.get("annotations"), str(tool.get("name"))
+                self._known.pop(name, None)
+                if len(name) <= NAME_MAX:
+                    self._known[name] = isinstance(hints, dict) and hints.get("readOnlyHint") is True
+            for name in list(self._known)[: max(0, len(self._known) - KNOWN_MAX)]:
+                del self._known[name]
         return {}
 
 

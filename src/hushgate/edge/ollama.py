@@ -54,6 +54,8 @@ _SEARCHES: Final = frozenset({b"/v1/responses", b"/v1/messages"})
 """Where Ollama itself carries out a tool: it searches the web at ollama.com, for local models too."""
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
 _UNIT: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SHOWN: Final = 100
+"""Characters."""
 BODY_MAX: Final = 32 * 1024 * 1024
 """Pictures travel in the body, in base64; nothing else of it is large."""
 
@@ -86,7 +88,8 @@ class OllamaProfile:
             if not rules.judges_bodies:
                 return ALLOWED
             return Deny(403, "speech", "speech is not allowed here: which model a recording is for cannot be judged")
-        return Deny(403, "endpoint", f"{rules.mode} is all that is allowed here")
+        told = f"{request.method.decode('latin-1')} {_shown(path.decode('latin-1'))}"
+        return Deny(403, "endpoint", f"{told} is not allowed here, {rules.mode} is all that is")
 
     def judge_body(self, request: RequestHead, body: bytes) -> Allow | Deny:
         if any(encoding.lower() != b"identity" for encoding in request.all(b"content-encoding")):
@@ -114,11 +117,11 @@ class OllamaProfile:
             return None
         name = normal_name(written) if isinstance(written, str) else None
         if name is None:
-            return Deny(400, "model", "that is no name of a model", facts=facts)
+            return Deny(400, "model", f"{_shown(str(written))} is no name of a model", facts=facts)
         if is_cloud(name) and not self.rules.allow_cloud:
-            return Deny(403, "cloud", "models that run at ollama.com are not allowed here", facts=facts)
+            return Deny(403, "cloud", f"{_shown(name)} runs at ollama.com, which is not allowed here", facts=facts)
         if self.rules.models and not is_listed(name, self.rules.models):
-            return Deny(403, "model", "this model is not allowed here", facts=facts)
+            return Deny(403, "model", f"the model {_shown(name)} is not allowed here", facts=facts)
         return None
 
     def _cap(self, value: Object, path: bytes) -> None:
@@ -144,6 +147,11 @@ class OllamaProfile:
             options["num_predict"] = _at_most(length, self.rules.max_tokens)
         if options:
             value["options"] = options
+
+
+def _shown(written: str) -> str:
+    """What a sentence repeats of what somebody sent."""
+    return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}…"
 
 
 def _named(path: bytes) -> str:

@@ -30,6 +30,10 @@ class Answer:
     body: bytes = b""
     reason: str = ""
 
+    def sent(self, request: RequestHead | None) -> bytes:
+        """The body as it goes out: HEAD gets none."""
+        return b"" if request is not None and request.method == b"HEAD" else self.body
+
 
 def refuse(dialect: Dialect, deny: Deny, headers: Headers | None = None) -> Answer:
     """`deny` as a JSON answer of the dialect."""
@@ -48,8 +52,7 @@ def answer_bytes(answer: Answer, request: RequestHead | None, *, keep: bool) -> 
     elif request is not None and not request.minor:
         lines.append(b"Connection: keep-alive\r\n")
     lines.append(b"\r\n")
-    if request is None or request.method != b"HEAD":
-        lines.append(answer.body)
+    lines.append(answer.sent(request))
     return b"".join(lines)
 
 

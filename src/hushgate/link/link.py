@@ -175,7 +175,7 @@ class Link:
     def _fail(self, code: Code, reason: str) -> None:
         if self._release():
             self.pipe.close()
-            self._ended(self, f"session ended: {code.name.lower()}{f' ({reason})' if reason else ''}")
+            self._ended(self, f"{code.name.lower()}{f' ({reason})' if reason else ''}")
 
     def _give_up(self, reason: str) -> None:
         if self._release():

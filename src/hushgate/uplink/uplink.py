@@ -198,7 +198,7 @@ class Uplink:
         await self._tasks.stop()
         if self._grace:
             self._grace.cancel()
-        self._mux.close(Code.SHUTDOWN, "the program at this end ends")
+        self._mux.close(Code.SHUTDOWN, "its program ends")
         if self.link:
             await finish_all([self.link])
 
@@ -300,6 +300,7 @@ class Uplink:
         self.link = None
         self._dialler = None
         self._retries.stood(time.monotonic() - self._linked_at)
+        what = "session ended" if self._mux.failed else "link lost"
         if self._mux.failed:
             self._session = None
         else:
@@ -309,7 +310,7 @@ class Uplink:
             )
         self._look_whether_quiet()
         if not self.quiet.is_set() and not self._attempting:
-            self._retry(f"link lost: {reason}")
+            self._retry(f"{what}: {reason}")
 
     def _lose_session(self, code: Code, text: str) -> None:
         """The streams end; the next link begins a new session."""
