@@ -24,7 +24,7 @@ from hushgate.server.front import Front
 from hushgate.server.laptops import Laptops
 from hushgate.server.registry import Registry
 from hushgate.server.sessions import Sessions
-from hushgate.server.wayhome import Gatehouse
+from hushgate.server.wayhome import Destination
 from tests.aio import run
 from tests.link.joined import Voice
 from tests.server.home import Home
@@ -53,8 +53,8 @@ class House:
         self.config = server_config(dict.fromkeys(SERVICES, 0))
         self.registry = Registry(time.monotonic(), lambda name: self.lobbies[name].open())
         self.lobbies = {name: self._lobby(name, limits) for name in SERVICES}
-        gatehouse = Gatehouse("web", lambda: self.registry.find("web"), lambda: b"home:1", self.lobbies["web"])
-        self.front = Front(Site("web", Rules("web")), gatehouse)
+        destination = Destination("web", lambda: self.registry.find("web"), lambda: b"home:1", self.lobbies["web"])
+        self.front = Front(Site("web", Rules("web")), destination)
         self.laptops = Laptops(self.lobbies.get, {"web": self.front}.get)
         keyring = build_keyring(self.config.services.values())
         self.sessions = Sessions(keyring, (self.registry, self.laptops), limits, GRACE, lambda: None)

@@ -11,7 +11,7 @@ from hushgate.edge.sides import Failure
 from hushgate.link.lobby import Lobby
 from hushgate.protocol.frames import Buffer, Code, Open
 from hushgate.protocol.stream import Stream
-from hushgate.server.wayhome import Gatehouse, WayHome
+from hushgate.server.wayhome import Destination, WayHome
 from tests.aio import run
 from tests.link.joined import Side
 from tests.server.web import Handler, Visitor, Web, gone, web
@@ -41,8 +41,8 @@ class Traveller:
     def __init__(self, home: Home, park: float = 9.0) -> None:
         self.home = home
         self.lobby = Lobby(lambda: home, lambda _now: 0.0, Timing(visitor_wait=park), Limits())
-        self.house = Gatehouse("s", lambda: home, lambda: home.name, self.lobby)
-        self.way = WayHome(self.house, 5000)
+        self.destination = Destination("s", lambda: home, lambda: home.name, self.lobby)
+        self.way = WayHome(self.destination, 5000)
         self.way.user = self
         self.opened: list[tuple[bytes, bool]] = []
         self.failures: list[Failure | None] = []

@@ -26,7 +26,7 @@ _PATIENT = Timing(inf, inf, inf)
 
 
 class Gate:
-    """One stream of a visitor (edge.gateway.Office). `profile` judges its requests, `dial` connects to the service and
+    """One stream of a visitor (edge.gateway.Owner). `profile` judges its requests, `dial` connects to the service and
     raises PipeError; `done` is called once."""
 
     def __init__(

@@ -29,7 +29,7 @@ from hushgate.edge.refusals import Answer, answer_bytes
 from hushgate.edge.request import HeadFinder, RequestBody
 from hushgate.edge.response import ResponseRelay
 from hushgate.edge.rewrite import Mapping, Peer, inner_target, request_bytes
-from hushgate.edge.sides import HELD, Failure, HomeWire, Office, Site, State, Wire
+from hushgate.edge.sides import HELD, Failure, HomeWire, Owner, Site, State, Wire
 from hushgate.protocol.limits import RECEIVE_HEAD
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -45,16 +45,16 @@ class Gateway:
         peer: Peer,
         visitor: Wire,
         home: HomeWire,
-        office: Office,
+        owner: Owner,
         belongs: Callable[[RequestHead], bool] | None = None,
     ) -> None:
         self.state = State.HEAD
-        self.due = office.now() + site.timing.head
+        self.due = owner.now() + site.timing.head
         self.site = site
         self._peer = peer
         self._visitor = visitor
         self._home = home
-        self._office = office
+        self._owner = owner
         self._belongs = belongs
         self._requests = 0
         self._finder = HeadFinder()
@@ -136,7 +136,7 @@ class Gateway:
             if not self._finder.begun:
                 if skip := self._finder.skip(data):
                     return skip
-                self.due = self._office.now() + self.site.timing.head
+                self.due = self._owner.now() + self.site.timing.head
             end = self._finder.find(data)
             if end:
                 head = data[:end]
@@ -153,12 +153,12 @@ class Gateway:
                 raise BadMessage(400, "no such host")
             self._home.drop()
             self.state, self.due = State.AWAY, inf
-            self._office.give_back(head)
+            self._owner.give_back(head)
             return
         self._requests += 1
         self._body = RequestBody(request.length)
         request.target = inner_target(request.target, self.site.prefix)  # What is judged is what is forwarded.
-        exchange = self._exchange = Exchange(request, self._peer, self._office.now())
+        exchange = self._exchange = Exchange(request, self._peer, self._owner.now())
         verdict = self.site.judge.admit(exchange)
         self._body.most = exchange.body_max
         if verdict is None:
@@ -186,7 +186,7 @@ class Gateway:
 
     def _gather(self, exchange: Exchange, limit: int) -> None:
         self.state = State.GATHER
-        self.due = self._office.now() + self.site.timing.body
+        self.due = self._owner.now() + self.site.timing.body
         if not self._body.fits(limit):
             self._refuse(Deny(413, "body", f"the request's body is longer than {self._body.most} bytes"))
         elif self._body.done:
@@ -199,7 +199,7 @@ class Gateway:
     def _read_body(self, data: bytes) -> int:
         exchange, body = self._exchange, self._body
         assert exchange is not None, "a body belongs to a request"
-        self.due = self._office.now() + self.site.timing.body
+        self.due = self._owner.now() + self.site.timing.body
         try:
             if self.state is State.GATHER:
                 used = body.gather(data)
@@ -245,7 +245,7 @@ class Gateway:
         else:
             self.state = State.BODY
             if not request.expects:
-                self.due = self._office.now() + self.site.timing.body
+                self.due = self._owner.now() + self.site.timing.body
         head, body, self._judged = request_bytes(request, self._peer, mapping), self._judged, b""
         self._home.write([[head, body] if body else [head]])
         self._read_on()
@@ -283,7 +283,7 @@ class Gateway:
 
     def home_writable(self) -> None:
         if self.state is State.BODY and self.due == inf:
-            self.due = self._office.now() + self.site.timing.body
+            self.due = self._owner.now() + self.site.timing.body
         if self.state in (State.BODY, State.TUNNEL):
             self._visitor.resume()
 
@@ -308,7 +308,7 @@ class Gateway:
     def _answered(self, response: ResponseHead) -> Meter | None:
         exchange, relay = self._exchange, self._relay
         assert exchange is not None and relay is not None, "a response belongs to a request"
-        exchange.status, exchange.answered = response.status, self._office.now()
+        exchange.status, exchange.answered = response.status, self._owner.now()
         # The head has to say that the connection ends: the rest of a request answered early is not read (_finish).
         relay.keep = relay.keep and self.state is State.WAIT and not self._retiring
         return self.site.judge.meter(exchange, response)
@@ -343,7 +343,7 @@ class Gateway:
 
     def _refuse(self, told: Deny | Answer) -> None:
         """Answers the request ourselves; the connection lives on when nothing of the request is left to be read."""
-        exchange = self._exchange = self._exchange or Exchange(UNREAD, self._peer, self._office.now())
+        exchange = self._exchange = self._exchange or Exchange(UNREAD, self._peer, self._owner.now())
         request = exchange.request
         if isinstance(told, Deny):
             note(exchange, told.facts)
@@ -364,7 +364,7 @@ class Gateway:
         self._judged = b""
         if exchange is not None:
             exchange.received = self._body.size
-            exchange.ended = self._office.now()
+            exchange.ended = self._owner.now()
             if self.state is State.PARKED:
                 exchange.parked = self._home.parked
             if relay is not None:
@@ -376,7 +376,7 @@ class Gateway:
 
     def _await_next(self) -> None:
         self.state = State.HEAD
-        self.due = self._office.now() + self.site.timing.keepalive
+        self.due = self._owner.now() + self.site.timing.keepalive
         self._read_on()
 
     def _read_on(self) -> None:
@@ -397,4 +397,4 @@ class Gateway:
         if self._exchange is not None and reason:
             self._exchange.aborted, self._exchange.refused = True, reason
         self._conclude()
-        self._office.over()
+        self._owner.over()

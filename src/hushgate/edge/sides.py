@@ -69,7 +69,7 @@ class HomeWire(Protocol):
         """The visitor will send no more: ends home's connection in order."""
 
 
-class Office(Protocol):
+class Owner(Protocol):
     """Who owns the gateway and does the rest."""
 
     def now(self) -> float:

@@ -28,7 +28,7 @@ from hushgate.server.pipeport import PipePort
 from hushgate.server.registry import Registry
 from hushgate.server.sessions import Sessions
 from hushgate.server.splice import Splices
-from hushgate.server.wayhome import Gatehouse
+from hushgate.server.wayhome import Destination
 from hushgate.transports.tls import TlsServer
 
 _log = logger("server")
@@ -42,7 +42,7 @@ class Server:
         self.ports: dict[str, Port | PipePort] = {}
         self.lobbies = {name: self._new_lobby(name) for name in config.services}
         self.registry = Registry(time.monotonic(), self._home_is_back)
-        self.fronts = Fronts(self._gatehouse)
+        self.fronts = Fronts(self._destination)
         self.laptops = Laptops(self.lobbies.get, self.fronts.of)
         self.sessions = Sessions(
             build_keyring(config.services.values()),
@@ -167,9 +167,9 @@ class Server:
         http, timing = self.config.services[service].http, self.config.timing
         return replace(timing, visitor_wait=http.park) if http else timing
 
-    def _gatehouse(self, service: str) -> Gatehouse:
+    def _destination(self, service: str) -> Destination:
         find, host = self.registry.find, self.registry.host
-        return Gatehouse(service, lambda: find(service), lambda: host(service), self.lobbies[service])
+        return Destination(service, lambda: find(service), lambda: host(service), self.lobbies[service])
 
     def _open_port(self, service: ServerService) -> None:
         if service.bind is not None:
@@ -182,14 +182,14 @@ class Server:
         if front := self.fronts.of(name):
             return PipePort(name, bind, front, certificate, nodelay=nodelay)
         if certificate:
-            return PipePort(name, bind, Splices(self._gatehouse(name)), certificate, nodelay=nodelay)
+            return PipePort(name, bind, Splices(self._destination(name)), certificate, nodelay=nodelay)
         return Port(name, bind, self.lobbies[name], self._readiness, nodelay=nodelay)
 
     def _serves(self, port: Port | PipePort, service: ServerService) -> bool:
         """Whether the port is what the service needs."""
         if isinstance(port, Port):
             return port.bind == service.bind and not service.http and not service.tls
-        http = isinstance(port.hall, Front)
+        http = isinstance(port.arrivals, Front)
         return (port.bind, port.tls, http) == (service.bind, service.tls, service.http is not None)
 
     def _change_ports(self) -> None:

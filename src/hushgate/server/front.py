@@ -7,14 +7,14 @@ from hushgate.edge.gateway import Gateway
 from hushgate.edge.heads import RequestHead
 from hushgate.edge.rewrite import Peer
 from hushgate.edge.sides import Site
-from hushgate.server.wayhome import Gatehouse, WayHome
+from hushgate.server.wayhome import Destination, WayHome
 from hushgate.transports.base import Pipe
 
 _SWEEP = 1.0
 """Seconds between two looks at the visitors' clocks, which are coarse anyhow."""
 
 
-class Landlord(Protocol):
+class Lender(Protocol):
     """Who lent us a connection of the door, which may be for one service now and for another or none later."""
 
     def serves(self, front: "Front", request: RequestHead) -> bool:
@@ -27,17 +27,17 @@ class Landlord(Protocol):
 class Front:
     """The visitors of `site`, wherever they arrived."""
 
-    def __init__(self, site: Site, house: Gatehouse) -> None:
+    def __init__(self, site: Site, destination: Destination) -> None:
         self.site = site
-        self.house = house
+        self.destination = destination
         self.visitors: set[Visitor] = set()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
 
-    def arrive(self, pipe: Pipe, peer: Peer, port: int, head: bytes = b"", landlord: Landlord | None = None) -> None:
-        """A visitor's connection (server.pipeport.Hall). `head` is what was read of it already; `landlord`: who takes
+    def arrive(self, pipe: Pipe, peer: Peer, port: int, head: bytes = b"", lender: Lender | None = None) -> None:
+        """A visitor's connection (server.pipeport.Arrivals). `head` is what was read of it already; `lender`: who takes
         it back."""
-        visitor = Visitor(self, pipe, peer, port, landlord)
+        visitor = Visitor(self, pipe, peer, port, lender)
         self.visitors.add(visitor)
         if self._timer is None:
             self._timer = self._loop.call_later(_SWEEP, self._sweep)
@@ -72,16 +72,16 @@ class Front:
 
 
 class Visitor:
-    """One connection (edge.gateway.Office)."""
+    """One connection (edge.gateway.Owner)."""
 
-    def __init__(self, front: Front, pipe: Pipe, peer: Peer, port: int, landlord: Landlord | None) -> None:
+    def __init__(self, front: Front, pipe: Pipe, peer: Peer, port: int, lender: Lender | None) -> None:
         self.now = front._loop.time
-        way = WayHome(front.house, port)
-        belongs = (lambda request: landlord.serves(front, request)) if landlord else None
+        way = WayHome(front.destination, port)
+        belongs = (lambda request: lender.serves(front, request)) if lender else None
         self.gateway = way.user = Gateway(front.site, peer, pipe, way, self, belongs)
         self._front = front
         self._pipe = pipe
-        self._landlord = landlord
+        self._lender = lender
 
     def start(self, head: bytes) -> None:
         if head:
@@ -90,8 +90,8 @@ class Visitor:
 
     def give_back(self, head: bytes) -> None:
         self._front.visitors.discard(self)
-        assert self._landlord is not None, "only a connection that was lent goes back"
-        self._landlord.take_back(head)
+        assert self._lender is not None, "only a connection that was lent goes back"
+        self._lender.take_back(head)
 
     def over(self) -> None:
         self._front.visitors.discard(self)

@@ -8,14 +8,14 @@ from hushgate.edge.judge import name_of
 from hushgate.server.front import Front
 from hushgate.server.sites import Sites, build_site
 from hushgate.server.turns import Turns
-from hushgate.server.wayhome import Gatehouse
+from hushgate.server.wayhome import Destination
 
 
 class Fronts:
-    """`house` is what a service's visitors need to find home."""
+    """`destination` is what a service's visitors need to find home."""
 
-    def __init__(self, house: Callable[[str], Gatehouse]) -> None:
-        self._house = house
+    def __init__(self, destination: Callable[[str], Destination]) -> None:
+        self._destination = destination
         self._loop = asyncio.get_running_loop()
         self._fronts: dict[str, Front] = {}
         self._turns: dict[str, Turns] = {}
@@ -50,7 +50,7 @@ class Fronts:
             site = build_site(service, service.http, config, turns)
             front = self._fronts.get(name)
             if front is None:
-                front = self._fronts[name] = Front(site, self._house(name))
+                front = self._fronts[name] = Front(site, self._destination(name))
             front.change(site)
             if service.http.on_door:
                 places += [(hostname, service.http.path, front) for hostname in service.http.hostnames or ("",)]

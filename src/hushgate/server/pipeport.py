@@ -16,7 +16,7 @@ from hushgate.transports.base import Pipe
 from hushgate.transports.tls import TlsServer
 
 
-class Hall(Protocol):
+class Arrivals(Protocol):
     """Where the visitors of one service go: a Front, or Splices."""
 
     @property
@@ -31,15 +31,15 @@ class Hall(Protocol):
 
 
 class PipePort:
-    """Listens on `bind`, and leads to `hall`; with TLS when there is a certificate. Raises SystemFault when the
+    """Listens on `bind`, and leads to `arrivals`; with TLS when there is a certificate. Raises SystemFault when the
     address cannot be had."""
 
     def __init__(
-        self, service: str, bind: Address, hall: Hall, certificate: TlsServer | None, *, nodelay: bool = True
+        self, service: str, bind: Address, arrivals: Arrivals, certificate: TlsServer | None, *, nodelay: bool = True
     ) -> None:
         self.bind = bind
         self.nodelay = nodelay
-        self.hall = hall
+        self.arrivals = arrivals
         self._certificate = certificate
         self._tasks = Tasks(f"port of {service}")
         self._acceptor = Acceptor(bind, self._arrived)
@@ -48,7 +48,7 @@ class PipePort:
     @property
     def visitors(self) -> int:
         """Visitors being served, or waiting."""
-        return len(self.hall.visitors)
+        return len(self.arrivals.visitors)
 
     @property
     def tls(self) -> bool:
@@ -62,7 +62,7 @@ class PipePort:
         """Ends all connections."""
         self.close()
         await self._tasks.stop()
-        self.hall.stop()
+        self.arrivals.stop()
 
     def _arrived(self, sock: socket.socket, peer: Address) -> None:
         with contextlib.suppress(OSError):
@@ -77,4 +77,4 @@ class PipePort:
                 pipe = await tls.accept(sock, self._certificate, str(peer))
         except PipeError:
             return
-        self.hall.arrive(pipe, Peer(peer.host, trusted=is_loopback(peer.host), tls=self.tls), peer.port)
+        self.arrivals.arrive(pipe, Peer(peer.host, trusted=is_loopback(peer.host), tls=self.tls), peer.port)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hushgate.edge.rewrite import Peer
 from hushgate.edge.sides import Failure
-from hushgate.server.wayhome import Gatehouse, WayHome
+from hushgate.server.wayhome import Destination, WayHome
 from hushgate.transports.base import Pipe
 
 
@@ -12,9 +12,11 @@ class Splice:
     """Joins `visitor` (as the user of its pipe) to a stream of its own. TLS has no half-close: either end ends both,
     after what it sent. `done` is called once."""
 
-    def __init__(self, visitor: Pipe, house: Gatehouse, address: str, port: int, done: Callable[[], None]) -> None:
+    def __init__(
+        self, visitor: Pipe, destination: Destination, address: str, port: int, done: Callable[[], None]
+    ) -> None:
         self._visitor = visitor
-        self._way = WayHome(house, port)
+        self._way = WayHome(destination, port)
         self._way.user = self
         self._address = address
         self._done = done
@@ -74,14 +76,14 @@ class Splice:
 
 
 class Splices:
-    """Those of one service (server.pipeport.Hall)."""
+    """Those of one service (server.pipeport.Arrivals)."""
 
-    def __init__(self, house: Gatehouse) -> None:
+    def __init__(self, destination: Destination) -> None:
         self.visitors: set[Splice] = set()
-        self._house = house
+        self._destination = destination
 
     def arrive(self, pipe: Pipe, peer: Peer, port: int) -> None:
-        splice = Splice(pipe, self._house, peer.address, port, lambda: self.visitors.discard(splice))
+        splice = Splice(pipe, self._destination, peer.address, port, lambda: self.visitors.discard(splice))
         self.visitors.add(splice)
         splice.start()
 

@@ -32,7 +32,7 @@ _SERVICE: dict[Code, Failure] = {
 """Resets that say something of home's service; all others are about the way to it."""
 
 
-class Traveller(Protocol):
+class WayUser(Protocol):
     """Who uses the way home (edge.gateway.Gateway)."""
 
     def home_open(self, host: bytes, *, reused: bool) -> None: ...
@@ -45,7 +45,7 @@ class Traveller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Gatehouse:
+class Destination:
     """What all ways to one service share: where it is now, the Host that its requests shall have there, and where its
     visitors wait until it is anywhere."""
 
@@ -58,12 +58,12 @@ class Gatehouse:
 class WayHome:
     """See edge.gateway.HomeWire. `port` is the visitor's, for home's log."""
 
-    def __init__(self, house: Gatehouse, port: int) -> None:
-        self.user: Traveller
+    def __init__(self, destination: Destination, port: int) -> None:
+        self.user: WayUser
         self.parked = 0.0
         self.left = False
         """Nobody needs it any more."""
-        self._house = house
+        self._destination = destination
         self._port = port
         self._visitor = ""
         self._pipe: StreamPipe | None = None
@@ -82,7 +82,7 @@ class WayHome:
     def begin(self, visitor: str) -> None:
         self.parked, self._reopened = 0.0, 0
         self._visitor = visitor
-        route = self._house.find()
+        route = self._destination.find()
         if self._pipe is not None and route is not None and route.up:
             self._pipe.mark()
             self.user.home_open(self._host, reused=True)
@@ -122,7 +122,7 @@ class WayHome:
             self._failing = None
         if self._waiting_since is not None:
             self._stop_waiting()
-            self._house.lobby.leave(self)
+            self._destination.lobby.leave(self)
         self._held, self._paused = [], False
         if self._pipe is not None:
             pipe, self._pipe = self._pipe, None
@@ -168,23 +168,23 @@ class WayHome:
 
     def _find_home(self) -> None:
         self._waiting_since = time.monotonic()
-        self._house.lobby.enter(self, self._visitor)
+        self._destination.lobby.enter(self, self._visitor)
 
     def _open(self, route: Route) -> None:
-        house = self._house
+        destination = self._destination
         try:
-            stream = route.open(Open(house.service, visitor=f"{self._visitor} {self._port}"))
+            stream = route.open(Open(destination.service, visitor=f"{self._visitor} {self._port}"))
         except LocalProtocolError:
             self._fail(Failure.FULL)
             return
-        host = house.host()
+        host = destination.host()
         if self._held and host != self._host:
             # Another home, with another idea of its Host: what was written for the first one does not fit.
             stream.reset(Code.DONE)
             self._fail(Failure.AWAY)
             return
         self._host = host
-        pipe = self._pipe = StreamPipe(stream, house.service)
+        pipe = self._pipe = StreamPipe(stream, destination.service)
         pipe.mark()
         if self._paused:
             pipe.pause()
