@@ -1,6 +1,8 @@
 """What only sockets can do: resets, peers that never answer, buffers, socket options."""
 
 import asyncio
+import gc
+import os
 import socket
 import struct
 
@@ -9,9 +11,11 @@ import pytest
 from hushgate.config.model import Tcp
 from hushgate.errors import PipeError
 from hushgate.protocol.limits import RECEIVE_HEAD, RECEIVE_ROOMY
+from hushgate.tasks import Tasks
 from hushgate.transports import stream, tcp
 from tests.aio import run
 from tests.transports.pairs import Probe
+from tests.tunnel import until
 
 
 async def accepted() -> tuple[socket.socket, stream.SocketPipe, Probe]:
@@ -156,3 +160,30 @@ def test_dialling_fails_with_the_address_and_the_cause() -> None:
             await tcp.connect("nowhere.invalid", 1)
 
     run(main())
+
+
+def descriptors() -> int:
+    return len(os.listdir("/dev/fd"))
+
+
+def test_dialling_may_be_cancelled_at_any_moment_and_leaves_no_socket() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+            tasks = Tasks("dialling")
+            before = descriptors()
+            for turns in range(20):
+                dialling = tasks.start("dial", tcp.connect("127.0.0.1", server.getsockname()[1]))
+                await until(lambda: descriptors() > before, "the socket")
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                dialling.cancel()
+                await asyncio.wait([dialling])
+                if not dialling.cancelled():
+                    dialling.result().abort("the test is over")
+                await until(lambda: descriptors() == before, "the socket to be closed", 2)
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()

@@ -1,6 +1,7 @@
 """Opens pipes over TCP, and hands connected sockets to a transport."""
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 
@@ -53,7 +54,7 @@ async def open_pipe(
                 port,
                 ssl=tls,
                 server_hostname=name,
-                happy_eyeballs_delay=_EYEBALLS,
+                happy_eyeballs_delay=None if _is_address(host) else _EYEBALLS,
                 ssl_handshake_timeout=handshake,
                 ssl_shutdown_timeout=shutdown,
             )
@@ -92,6 +93,16 @@ async def adopt_socket(
         sock.close()
         raise
     return pipe
+
+
+def _is_address(host: str) -> bool:
+    """Whether `host` is one address, with which nothing races. asyncio's race loses the socket that wins while it is
+    cancelled."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def peer_address(sock: socket.socket) -> str:
