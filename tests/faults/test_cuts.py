@@ -43,6 +43,7 @@ def test_every_byte_arrives_once_across_many_cuts(streams: int) -> None:
     run(main(), 60)
 
 
+@pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("how", ["rst", "fin", "stall"])
 def test_a_quiet_stream_goes_on_over_the_next_link(how: How) -> None:
     async def main() -> None:

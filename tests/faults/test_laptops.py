@@ -53,6 +53,7 @@ def test_every_byte_arrives_once_whichever_link_is_cut(where: str, streams: int)
     run(main(), 60)
 
 
+@pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("how", ["rst", "fin", "stall"])
 @pytest.mark.parametrize("where", ["laptop", "home", "both"])
 def test_a_quiet_stream_goes_on_over_the_next_links(where: str, how: How) -> None:
