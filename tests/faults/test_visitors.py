@@ -17,6 +17,8 @@ from tests.deaf import deaf
 from tests.tunnel import QUICK, Handler, exchange, knock, leave, say, tunnel, until
 
 MIB = 1024 * 1024
+_ROUNDS = 40
+"""What a busy machine adds to a time is not the product's: the shortest of so many has none of it."""
 
 
 def test_visitors_wait_for_home_up_to_the_limits_and_are_served_when_it_returns() -> None:
@@ -107,21 +109,27 @@ def test_one_visitor_who_never_reads_neither_stops_nor_slows_anybody_else() -> N
                 await asyncio.gather(*(served() for _ in range(50)))
                 return time.monotonic() - start
 
-            alone = min([await fifty() for _ in range(3)])
-            sock = socket.socket()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", made.port()))
-            sock.send(b"pour")
             (session,) = made.server.sessions.table.sessions
-            await until(lambda: any(stream.backlog for stream in session.mux.streams.values()), "unread bytes")
-            beside = min([await fifty() for _ in range(3)])
-            assert beside < 1.5 * alone
-            (stream,) = session.mux.streams.values()
-            assert sum(map(len, stream.backlog)) <= stream.limit - stream.taken
-            assert stream.limit - stream.taken <= WINDOW_MAX
-            sock.close()
-            await until(lambda: made.empty, "every stream to be gone")
+
+            async def fifty_beside() -> float:
+                with socket.socket() as sock:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                    sock.setblocking(False)
+                    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", made.port()))
+                    sock.send(b"pour")
+                    await until(lambda: any(stream.backlog for stream in session.mux.streams.values()), "unread bytes")
+                    seconds = await fifty()
+                    (stream,) = session.mux.streams.values()
+                    assert sum(map(len, stream.backlog)) <= stream.limit - stream.taken
+                    assert stream.limit - stream.taken <= WINDOW_MAX
+                await until(lambda: made.empty, "every stream to be gone")
+                return seconds
+
+            alone, beside = [await fifty()], [await fifty_beside()]
+            while len(alone) < 3 or (min(beside) >= 1.5 * min(alone) and len(alone) < _ROUNDS):
+                alone.append(await fifty())
+                beside.append(await fifty_beside())
+            assert min(beside) < 1.5 * min(alone)
 
     run(main())
 
