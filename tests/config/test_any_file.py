@@ -2,8 +2,8 @@
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +17,13 @@ insecure trusted_root hostname grace visitor_wait drain streams replay connectio
 heartbeat_interval retry_interval""".split()
 TEXTS = """wss://h/ ws://[::1 tcp://h:x tls://é:1 h:1 :::1 [::]:1 127.0.0.1:22 :1 . / ${A} ${NONE} hgv1. hgv1.AAAA 1s
 1MiB websocket tls tcp noise udp your-domain.com wss://[::1]:70000/ wss://h:443:443/ 1:2 [:1 ]:1 wss://[h]/""".split()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file, which every example writes anew."""
+    return tmp_path_factory.mktemp("any") / "any.toml"
+
 
 keys = st.sampled_from(KEYS) | st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=3)
 scalars = (
@@ -54,19 +61,15 @@ def toml(value: object) -> str:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(documents)
-def test_never_a_traceback(document: dict[str, object]) -> None:
+def test_never_a_traceback(path: Path, document: dict[str, object]) -> None:
     text = "".join(f"{quoted(key)} = {toml(value)}\n" for key, value in document.items())
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "any.toml"
-        path.write_text(text, encoding="utf-8")
-        loaded, problems = examine(path, {"A": "a" * 30}, platform="linux")
+    path.write_text(text, encoding="utf-8")
+    loaded, problems = examine(path, {"A": "a" * 30}, platform="linux")
     assert problems or loaded.server or loaded.client or loaded.access
     assert all(line.startswith(f"{path}: ") and line.isprintable() for line in problems)
 
 
 @given(st.binary(max_size=60))
-def test_nor_for_bytes(raw: bytes) -> None:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "any.toml"
-        path.write_bytes(raw)
-        assert examine(path, {})[1]
+def test_nor_for_bytes(path: Path, raw: bytes) -> None:
+    path.write_bytes(raw)
+    assert examine(path, {})[1]
