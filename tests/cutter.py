@@ -140,7 +140,7 @@ class Cutter:
 
     async def _pump(self, pair: _Pair, side: int, reader: StreamReader, writer: StreamWriter) -> None:
         heard = 0
-        with contextlib.suppress(OSError):
+        try:
             while data := await reader.read(65_536):
                 if pair.stalled:
                     await self._stopped.wait()
@@ -159,6 +159,9 @@ class Cutter:
                     await writer.drain()
             if not (pair.stalled or pair.losing or writer.transport.is_closing()):
                 writer.write_eof()
+        except OSError:
+            if not (pair.stalled or pair.losing):
+                pair.end("rst")
 
     def _count(self, size: int) -> None:
         self._relayed += size
