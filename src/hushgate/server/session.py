@@ -114,7 +114,7 @@ class Session:
 
     @property
     def up(self) -> bool:
-        return self.link is not None and self.taken_up and not self.draining
+        return self.link is not None and self.taken_up and not self.draining and not self.mux.failed
 
     @property
     def over(self) -> bool:
