@@ -13,6 +13,7 @@ from hushgate.errors import PipeError
 from hushgate.protocol.limits import RECEIVE_HEAD, RECEIVE_ROOMY
 from hushgate.tasks import Tasks
 from hushgate.transports import stream, tcp
+from hushgate.transports.loop import fast_sockets
 from tests.aio import run
 from tests.transports.pairs import Probe
 from tests.tunnel import until
@@ -166,7 +167,11 @@ def descriptors() -> int:
     return len(os.listdir("/dev/fd"))
 
 
-def test_dialling_may_be_cancelled_at_any_moment_and_leaves_no_socket() -> None:
+def test_dialling_may_be_cancelled_at_any_moment_and_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not fast_sockets():
+        # uvloop's own connections leave a cancelled socket to the collector, and nothing of ours reaches it.
+        monkeypatch.setenv("HUSHGATE_LOOP", "asyncio")
+
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
             tasks = Tasks("dialling")
