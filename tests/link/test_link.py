@@ -7,9 +7,10 @@ import pytest
 
 from hushgate.link.link import finish_all
 from hushgate.protocol import frames
-from hushgate.protocol.frames import Code, Mode
+from hushgate.protocol.frames import Code, Mode, Open
 from tests.aio import run
 from tests.link.joined import joined
+from tests.protocol.pair import Memory
 from tests.tunnel import until
 
 
@@ -132,6 +133,30 @@ def test_a_suspended_machine_gives_its_links_up_at_once(monkeypatch: pytest.Monk
             asleep[0] = 3600.0
             await until(lambda: made.near.reasons, "the link to be given up")
             assert made.near.reasons == ["this machine was suspended"]
+
+    run(main())
+
+
+def test_a_crowd_leaves_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hushgate.link.link._CROWD", 60.0)
+
+    async def main() -> None:
+        async with joined() as made:
+            near, pipe = made.near, made.pipes[0]
+            monkeypatch.setattr(made.far, "incoming", lambda stream: None)
+            crowd = [Memory(near.mux.open(Open("echo"), time.monotonic()), b"x", ends=False) for _ in range(70)]
+            await until(lambda: len(made.far.mux.streams) == 71, "the streams")
+            writes: list[int] = []
+            monkeypatch.setattr(
+                pipe, "write", lambda messages: writes.append(sum(len(b) for message in messages for b in message))
+            )
+            near.mux.outbox.say(frames.ping(1))
+            await until(lambda: writes, "the first of two writes in short succession")
+            for memory in crowd:
+                memory.stream.ready()
+            assert writes[1:] == [32 * 9, 32 * 9]
+            await until(lambda: len(writes) == 4, "the rest")
+            assert writes[3] == 6 * 9
 
     run(main())
 

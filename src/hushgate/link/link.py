@@ -3,7 +3,7 @@
 Writes are batched without a timer. A frame that finds nothing queued leaves at once, so a lonely request does not
 wait even for the end of this turn of the loop. When writes follow each other closely there is a crowd: then
 everything that becomes ready in one turn leaves together at its end, in one system call, until a turn has one stream
-only.
+only. A large crowd leaves in parts, so that the next process has something to do while this one goes on.
 
 Reading never waits: not for a slow stream (credit bounds its backlog) and not for a full pipe.
 """
@@ -21,6 +21,9 @@ _BATCH = 4
 """Messages for one write: 256 KiB fill the pipe's buffer and leave the loop to others."""
 _CROWD = 50e-6
 """Two writes closer than this, in seconds, come from more than one stream."""
+_PART = 32
+"""Streams of a crowd that leave together. With 16 more time goes into writes than is won, with 64 nobody else works
+meanwhile: each program of the way then waits for the one before it."""
 _BEAT = 1.0
 _SUSPENDED = 5.0
 """The clock that counts suspension may run ahead of the other by this much before we believe it."""
@@ -37,6 +40,8 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._inside = False
         self._turn = False
+        self._woken = 0
+        """How often `wake` was called in this turn."""
         self._crowded = False
         self._flushed_at = 0.0
         self._beat: asyncio.TimerHandle | None = None
@@ -104,10 +109,15 @@ class Link:
 
     def wake(self) -> None:
         """The mux has something to send."""
-        if self._inside or self._turn:
+        if self._inside:
             return
-        if self._crowded:
+        if self._turn:
+            self._woken += 1
+            if not self._woken % _PART:
+                self._flush()
+        elif self._crowded:
             self._turn = True
+            self._woken = 1
             self._loop.call_soon(self._on_turn)
         else:
             self._flush()
@@ -116,7 +126,7 @@ class Link:
         self._turn = False
         if self._mux:
             waiting = len(self._outbox.schedule)
-            self._crowded = waiting > 1
+            self._crowded = waiting > 1 or self._woken >= _PART
             if waiting or self._mux.pending:
                 self._flush()
 
@@ -140,6 +150,7 @@ class Link:
             pipe.write(messages)
             if len(messages) == _BATCH and not self._turn:
                 self._turn = True
+                self._woken = 0
                 self._loop.call_soon(self._on_turn)
 
     # Time.
