@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 SUPERVISOR = """
 import sys
@@ -10,26 +12,30 @@ from hushgate.cli.several import supervise
 sys.exit(supervise([[sys.executable, "-c", code] for code in sys.argv[1:]]))
 """
 WAITER = """
-import os, signal, sys
-def end(number, frame):
-    os.write(1, b"got %d\\n" % number)
-    if number != signal.SIGHUP:
-        sys.exit({code})
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(number, end)
+import os, signal
+awaited = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
 os.write(1, b"ready\\n")
-while True:
-    signal.pause()
+number = signal.SIGHUP
+while number == signal.SIGHUP:
+    number = signal.sigwait(awaited)
+    os.write(1, b"got %d\\n" % number)
 """
 
 
-def supervisor(*codes: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, "-c", SUPERVISOR, *codes], stdout=subprocess.PIPE, text=True)
+@contextmanager
+def supervisor(*codes: str, script: str = SUPERVISOR) -> "Iterator[subprocess.Popen[str]]":
+    """Killed at the end, whatever happened: leaving a Popen waits for its process, even if that never ends."""
+    with subprocess.Popen([sys.executable, "-c", script, *codes], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_a_signal_reaches_both_once() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        with supervisor(WAITER.format(code=0), WAITER.format(code=0)) as process:
+        with supervisor(WAITER, WAITER) as process:
             assert process.stdout is not None
             assert [process.stdout.readline() for _ in range(2)] == ["ready\n"] * 2
             process.send_signal(signal.SIGHUP)
@@ -49,15 +55,14 @@ def test_when_one_ends_the_other_is_asked_to() -> None:
 
 def test_a_killed_one_counts_as_128_and_its_signal() -> None:
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    with supervisor(killed, WAITER.format(code=0)) as process:
+    with supervisor(killed, WAITER) as process:
         assert process.wait(20) == 128 + signal.SIGKILL
 
 
 def test_on_windows_the_console_tells_them_of_ctrl_c() -> None:
     """Nobody else can: there `Popen.send_signal` refuses SIGINT."""
     script = SUPERVISOR.replace("import sys\n", "import sys\nimport hushgate.cli.several\nsys.platform = 'win32'\n", 1)
-    command = [sys.executable, "-c", script, WAITER.format(code=0)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with supervisor(WAITER, script=script) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
