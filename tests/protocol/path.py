@@ -71,7 +71,7 @@ class Path:
                 self._have -= payload
                 limited = self._have >= 500
             size = payload + FRAME_HEADER
-            snapshot = self.pace.snapshot(self.now, idle=not self._flight, limited=limited)
+            snapshot = self.pace.snapshot(self.now, flight=self._flight, limited=limited)
             self._flight += size
             self._sent += size
             self._kept.append((self._sent, size, snapshot))

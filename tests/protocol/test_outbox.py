@@ -7,6 +7,7 @@ from hushgate.protocol.limits import (
     ACK_DELAY,
     ACK_FRAMES,
     ACK_SHARE,
+    CAP_SPARE,
     CAP_START,
     DATAGRAM_AGE,
     DATAGRAM_QUEUE,
@@ -87,6 +88,27 @@ def test_the_cap_holds_back_data_and_nothing_else() -> None:
     small = pair.open(ends=False)
     small.close(Code.DONE)
     assert kinds(pair.dialler.pull(pair.now)) == ["PING", "OPEN", "RESET"]
+    check(pair.dialler)
+
+
+def test_a_keystroke_does_not_wait_for_the_cap_and_a_crowd_does() -> None:
+    pair = Pair(window=1 << 20)
+    pair.dialler.peer_window = 1 << 20
+    typed = [pair.open(ends=False) for _ in range(300)]
+    bulk = pair.open(pattern(500_000))
+    pair.load(0)
+    pace, replay = pair.dialler.outbox.pace, pair.dialler.outbox.replay
+    pace.cap //= 2  # As when the minimum is looked for.
+    assert pair.dialler.pull(pair.now) is None
+    before, sent = replay.flight, bulk.stream.sent
+    for memory in typed:
+        memory.out += b"x" * 100
+        memory.stream.ready()
+        if memory is typed[0]:
+            assert kinds(pair.dialler.pull(pair.now)) == ["DATA"] and memory.stream.sent == 100
+    pair.load(0)
+    assert CAP_SPARE < replay.flight - before < CAP_SPARE + pace.quantum + 200 and bulk.stream.sent == sent
+    assert pair.dialler.pending
     check(pair.dialler)
 
 

@@ -31,7 +31,8 @@ def test_a_path_is_filled_and_its_queue_stays_short(rate: float, rtt: float, wai
     path.run(2)
     seen = path.run(25)
     assert seen.rate >= 0.95 * rate * MBIT
-    assert seen.median_wait < wait and seen.longest_wait < wait + rtt
+    # The flight that a look at the minimum took away comes back little by little.
+    assert seen.median_wait < wait and seen.longest_wait < max(wait / 2, 0.015 + rtt / 2)
     assert not path.pace.starting
 
 
@@ -118,12 +119,12 @@ def test_bounds() -> None:
     pace = Pace(0.0, 100_000)
     now = 0.0
     for _ in range(50):
-        snapshot = pace.snapshot(now, idle=True, limited=True)
+        snapshot = pace.snapshot(now, flight=0, limited=True)
         now += 1e-6
         pace.acked(10**9, snapshot, 0.5, now)
         assert CAP_MIN <= pace.cap <= 100_000 and QUANTUM_MIN <= pace.quantum <= PAYLOAD_MAX
     for _ in range(50):
-        snapshot = pace.snapshot(now, idle=True, limited=True)
+        snapshot = pace.snapshot(now, flight=0, limited=True)
         now += 5
         pace.acked(1, snapshot, 0, now)
         assert CAP_MIN <= pace.cap <= 100_000 and QUANTUM_MIN <= pace.quantum <= PAYLOAD_MAX

@@ -70,6 +70,8 @@ CAP_MIN: Final = 16 * KIB
 CAP_GAIN: Final = 1.15
 CAP_SLACK: Final = 0.010
 """Covers the receiver's ACK_DELAY and one scheduling turn at each end."""
+CAP_SPARE: Final = 2 * KIB
+"""Some dozens of keystrokes, beside one quantum of a download that just became ready."""
 RATE_WINDOW: Final = 1.0
 MIN_RTT_WINDOW: Final = 10.0
 

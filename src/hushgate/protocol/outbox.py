@@ -129,7 +129,7 @@ class Outbox:
         """The state that `export` described."""
         self.received = state["received"]
         self._orders.extend(state["orders"])
-        self.replay.restore(state["replay"], self.pace.snapshot(now, idle=True, limited=False))
+        self.replay.restore(state["replay"], self.pace.snapshot(now, flight=0, limited=False))
 
     def arrived(self, count: int, size: int, now: float) -> None:
         """`count` counted frames of `size` bytes came; an ACK is owed for them."""
@@ -195,7 +195,7 @@ class Outbox:
         out = self._uncounted(now) if rare else []
         if replay.replaying:
             if not out and replay.flight < self.pace.cap:
-                out = replay.again(self.pace.snapshot(now, idle=not replay.flight, limited=True)).parts
+                out = replay.again(self.pace.snapshot(now, flight=replay.flight, limited=True)).parts
         else:
             room = MESSAGE_MAX - sum(map(len, out)) if out else MESSAGE_MAX
             counted = self._counted(min(room, HEADER.size + self.pace.quantum), now)
@@ -247,6 +247,8 @@ class Outbox:
             parts.append(orders.popleft())
             count += 1
         most = min(pace.cap, self._replay_limit - replay.kept + replay.flight) - replay.flight
+        if most <= 0 < pace.spare and schedule.fresh and replay.kept < self._replay_limit:
+            most = 1  # The turn of one stream.
         while not orders and left > _SMALL and room - left < most and (stream := schedule.next()):
             wanted = min(stream.send_limit - stream.sent, schedule.rest or pace.quantum)
             n = min(wanted, left - HEADER.size)
@@ -282,7 +284,7 @@ class Outbox:
         if parts:
             size = room - left
             limited = bool(schedule.fresh or schedule.busy) or replay.flight + size >= pace.cap
-            replay.seal(parts, count, size, pace.snapshot(now, idle=not replay.flight, limited=limited))
+            replay.seal(parts, count, size, pace.snapshot(now, size=size, flight=replay.flight, limited=limited))
         return parts
 
 

@@ -14,7 +14,11 @@ Rate × round trip = flight, always: from a full path alone nobody can tell a sl
 minimum that is never refreshed would grow with our own queue, the cap with it. So now and then we look (`probing`):
 the flight falls to half of what the path holds at the latest rate, and the round trip of what is sent then is the new
 minimum. That is done after ten seconds in which no round trip came near the minimum, and at once when all of them are
-longer than our own queue explains. When it shows that the path became longer, the start is repeated.
+longer than our own queue explains. When it shows that the path became longer, the start is repeated. Afterwards the
+flight is filled again as fast as acknowledgements come, twice: all at once would be a queue for a moment (`_refill`).
+
+A keystroke waits for none of this: a little of fresh streams (`spare`) leaves when the cap is reached already, or has
+fallen far below what is in flight.
 """
 
 from typing import Final, NamedTuple
@@ -23,6 +27,7 @@ from hushgate.protocol.limits import (
     CAP_GAIN,
     CAP_MIN,
     CAP_SLACK,
+    CAP_SPARE,
     CAP_START,
     MIN_RTT_WINDOW,
     PAYLOAD_MAX,
@@ -74,6 +79,9 @@ class Pace:
         self._near_at = now
         self._explained_at = now
         self.probing = False
+        self._refill = 0
+        self.spare = 0
+        """Bytes that may still leave beyond the cap."""
         self.min_rtt = float("inf")
         self.srtt = 0.0
         self.cap = self._startup
@@ -89,14 +97,18 @@ class Pace:
         """Whether the path's limit is still unknown."""
         return self._startup > 0
 
-    def snapshot(self, now: float, *, idle: bool, limited: bool) -> Snapshot:
-        """For a message that leaves now; `idle` says that nothing is in flight, `limited` that the cap holds us
-        back."""
-        if idle:
+    def snapshot(self, now: float, *, flight: int, limited: bool, size: int = 0) -> Snapshot:
+        """For a message of `size` bytes that leaves now, behind `flight` bytes; `limited` says that the cap holds us
+        back. The size counts only beyond the cap."""
+        if not flight:
             self._delivered_at = now
             self._explained_at = now
-        if self.probing and self._probe_sent_at > now:
-            self._probe_sent_at = now
+        if flight >= self.cap:
+            self.spare -= size
+        else:
+            self.spare = self.quantum + CAP_SPARE
+            if self.probing and self._probe_sent_at > now:
+                self._probe_sent_at = now
         return Snapshot(now, self._delivered, self._delivered_at, limited)
 
     def acked(self, nbytes: int, last: Snapshot, hold: float, now: float) -> None:
@@ -104,6 +116,8 @@ class Pace:
         self._delivered += nbytes
         elapsed = now - last.delivered_at
         self._delivered_at = now
+        if self._refill:
+            self._refill += nbytes
         self._round_trip(max(1e-6, now - last.sent_at - hold), last, now)
         if elapsed > 0:
             self._sample((self._delivered - last.delivered) / elapsed, last.limited, now)
@@ -130,6 +144,7 @@ class Pace:
 
     def _probed(self, now: float) -> None:
         self.probing = False
+        self._refill = self.cap
         if self._low > self.min_rtt * _LONGER:
             self._startup = self.cap
             self._flat_rounds, self._round_rate = 0, 0.0
@@ -172,6 +187,10 @@ class Pace:
             cap = int(self._latest * self.min_rtt / 2)
         elif self.starting:
             cap = max(cap, self._startup)
+        if self._refill >= cap:
+            self._refill = 0
+        elif self._refill:
+            cap = self._refill
         self.cap = max(CAP_MIN, min(cap, self._ceiling))
         smallest = QUANTUM_START if self.starting else QUANTUM_MIN
         self.quantum = max(smallest, min(int(rate * QUANTUM_TIME), PAYLOAD_MAX))
