@@ -1,10 +1,20 @@
 """Bodies that Go would read in another way than we do are refused."""
 
 import json
+import tracemalloc
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hushgate.edge.strict_json import field, strict_object, write_object
+from hushgate.edge.strict_json import DIGITS_MAX, VALUES_MAX, field, holds_more, strict_object, write_object
+
+MIB = 1024 * 1024
+TEXT = st.text(st.sampled_from('a",:[{\\\\\nü'), max_size=6)
+JSON = st.recursive(
+    st.none() | st.integers() | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=30
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +73,58 @@ def test_what_is_written_again_means_the_same() -> None:
 def test_a_number_beyond_all_numbers() -> None:
     with pytest.raises(ValueError):
         write_object(strict_object(b'{"a":1e999}'))
+
+
+def count(value: Any) -> int:
+    """The values and keys in `value`, itself included."""
+    if isinstance(value, dict):
+        return 1 + len(value) + sum(map(count, value.values()))
+    return 1 + sum(map(count, value)) if isinstance(value, list) else 1
+
+
+@given(JSON, st.booleans())
+def test_values_are_counted_whatever_stands_in_strings(value: Any, ascii_only: bool) -> None:
+    body, values = json.dumps(value, ensure_ascii=ascii_only).encode(), count(value)
+    assert not holds_more(body, 2 * values)
+    assert holds_more(body, values - 2) or values < 2
+
+
+@given(JSON, st.binary(max_size=6).filter(lambda rest: b'"' not in rest), st.integers(0, 40))
+def test_what_stands_behind_a_mistake_hides_nothing_before_it(value: Any, rest: bytes, most: int) -> None:
+    body = json.dumps([value, None]).encode()
+    assert not holds_more(body, most) or holds_more(body + b" x" + rest, most)
+
+
+@pytest.mark.parametrize("value", [b"1", b"1e9", b"[]", b"{}", b'""', b"[" * 900 + b"]" * 900, b'{"a":1}'])
+def test_many_small_values_are_refused_before_they_are_read(value: bytes) -> None:
+    """A reader would need more than a second for some, and twenty times the body's memory."""
+    body = b'{"a":[' + (value + b",") * (8 * MIB // (len(value) + 1)) + b"1]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=f"more than {VALUES_MAX} values"):
+            strict_object(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(body)
+
+
+@pytest.mark.parametrize("text", ["iVBORw0KGgo/+A==", '{"a": [1, 2]}, ', "\\", 'a\n"b",', "ü,"])
+def test_long_texts_and_pictures_are_one_value(text: str) -> None:
+    value = {"model": "t", "prompt": text * (2 * MIB // len(text)), "images": ["QUJD" * MIB, "QUJD" * MIB]}
+    assert strict_object(json.dumps(value).encode()) == value
+
+
+def test_a_whole_conversation_as_numbers_is_read() -> None:
+    value = {"context": list(range(VALUES_MAX - 10))}
+    assert strict_object(json.dumps(value).encode()) == value
+
+
+def test_numbers_have_an_end() -> None:
+    for length, good in ((DIGITS_MAX, True), (DIGITS_MAX + 1, False)):
+        body = b'{"a":' + b"9" * length + b"}"
+        if good:
+            assert strict_object(body) == {"a": 10**length - 1}
+        else:
+            with pytest.raises(ValueError, match="too large"):
+                strict_object(body)
