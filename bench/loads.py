@@ -7,9 +7,10 @@ the service at home.
 
 import json
 import re
+import select
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -111,19 +112,27 @@ def _start(contestant: Running, _seconds: int) -> Figures:
     """Milliseconds from the start of a laptop's process to the service's first byte on its standard output."""
     if not contestant.laptop:
         return {}
-    taken = []
-    for _ in range(_STARTS):
-        began = time.perf_counter()
-        with subprocess.Popen(contestant.laptop, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as laptop:
+    return {"start": median(_start_once(contestant.laptop) for _ in range(_STARTS)) * 1000}
+
+
+def _start_once(argv: Sequence[str]) -> float:
+    began = time.perf_counter()
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as laptop:
+        try:
             assert laptop.stdin and laptop.stdout
             laptop.stdin.write(REQUEST)
-            laptop.stdin.flush()
-            first = laptop.stdout.read(1)
-            taken.append(time.perf_counter() - began)
+            heard, _, _ = select.select([laptop.stdout], [], [], _OVERTIME)
+            first = laptop.stdout.read(1) if heard else b""
+            took = time.perf_counter() - began
             laptop.stdin.close()
-        if not first:
-            raise BenchError("the laptop's side ended without a byte")
-    return {"start": median(taken) * 1000}
+            laptop.wait(_OVERTIME)
+        except subprocess.TimeoutExpired:
+            raise BenchError("the laptop's side did not end with its input") from None
+        finally:
+            laptop.kill()
+    if not first:
+        raise BenchError("the laptop's side sent no byte")
+    return took
 
 
 def _gateway(contestant: Running, seconds: int) -> Figures:

@@ -7,6 +7,8 @@ import struct
 import threading
 import time
 
+from demo.screen import Failed
+
 
 class Network:
     """The line between home and the VPS: relays TCP, and can be cut as a bad line cuts."""
@@ -20,8 +22,11 @@ class Network:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Resets both ends of what stands, once something does."""
+        """Resets both ends of what stands, once something does. Raises Failed when nothing does for half a minute."""
+        deadline = time.monotonic() + 30
         while not self._standing:
+            if time.monotonic() > deadline:
+                raise Failed("home did not connect again")
             time.sleep(0.02)
         standing, self._standing = self._standing, []
         for end in standing:

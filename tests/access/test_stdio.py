@@ -118,7 +118,7 @@ def test_much_both_ways_arrives_whole_and_whoever_is_slow_holds_the_other_back()
 
         async with joined(source, sink) as ends:
             ends.far.room = 0
-            writing = threading.Thread(target=write)
+            writing = threading.Thread(target=write, daemon=True)
             writing.start()
             ends.far.say(down, ends=True)
             await until(lambda: ends.far.stream.starved, "the far end to be held back")
@@ -126,7 +126,7 @@ def test_much_both_ways_arrives_whole_and_whoever_is_slow_holds_the_other_back()
             ends.far.room = None
             ends.far.stream.drain()
             assert await asyncio.to_thread(read_all, from_us) == down
-            await asyncio.to_thread(writing.join)
+            await asyncio.to_thread(writing.join, 20)
             await until(lambda: ends.over, "the end")
             assert bytes(ends.far.got) == up
         os.close(from_us)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.processes import killed_at_the_end
+
 SUPERVISOR = """
 import sys
 from hushgate.cli.several import supervise
@@ -13,6 +15,7 @@ sys.exit(supervise([[sys.executable, "-c", code] for code in sys.argv[1:]]))
 """
 WAITER = """
 import os, signal
+signal.alarm(60)
 awaited = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
 os.write(1, b"ready\\n")
@@ -25,12 +28,9 @@ while number == signal.SIGHUP:
 
 @contextmanager
 def supervisor(*codes: str, script: str = SUPERVISOR) -> "Iterator[subprocess.Popen[str]]":
-    """Killed at the end, whatever happened: leaving a Popen waits for its process, even if that never ends."""
-    with subprocess.Popen([sys.executable, "-c", script, *codes], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    program = subprocess.Popen([sys.executable, "-c", script, *codes], stdout=subprocess.PIPE, text=True)
+    with killed_at_the_end(program) as process:
+        yield process
 
 
 def test_a_signal_reaches_both_once() -> None:

@@ -74,7 +74,7 @@ def serving(site: Site, certificate: tuple[Path, Path] | None = None) -> Iterato
         context.load_cert_chain(*certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
         scheme, host = "https", f"localhost:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"{scheme}://{host}"

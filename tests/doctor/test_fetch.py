@@ -54,10 +54,10 @@ def test_something_that_speaks_no_http(said: bytes) -> None:
             visitor.sendall(said)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=answer, args=(listener,))
+        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
         thread.start()
         assert fault(Place(f"http://127.0.0.1:{listener.getsockname()[1]}/")) == "connection"
-        thread.join()
+        thread.join(10)
 
 
 def test_no_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,9 +62,9 @@ class Host:
             except OSError as error:
                 result.append(error)
 
-        thread = threading.Thread(target=enter_and_connect)
+        thread = threading.Thread(target=enter_and_connect, daemon=True)
         thread.start()
-        thread.join()
+        thread.join(2 * timeout)
         if isinstance(result[0], OSError):
             raise result[0]
         return result[0]

@@ -65,13 +65,13 @@ def test_the_last_bytes_arrive_whole_when_their_sender_ends(programs: Programs, 
                 with socket.create_connection(tunnel.address("service")) as visitor:
                     visitor.settimeout(30)
                     visitor.sendall(b"!")
-                    ending = threading.Thread(target=end)
+                    ending = threading.Thread(target=end, daemon=True)
                     ending.start()
                     if who == "server":
                         visitor.sendall(SENT)
                     visitor.shutdown(socket.SHUT_WR)
                     downloaded = read_late(visitor) if who == "client" else read_all(visitor)
-                    ending.join()
+                    ending.join(60)
                     until(lambda: bool(uploads), "the service to have read all")
         assert (downloaded, uploads[0]) == ((SENT, b"") if who == "client" else (b"", SENT))
 

@@ -223,7 +223,7 @@ def test_requests_survive_a_restart_of_home(programs: Programs) -> None:
     tunnel.client.signal(signal.SIGKILL)
     tunnel.client.wait()
     answers: list[str] = []
-    asking = threading.Thread(target=lambda: answers.append(curl(url)))
+    asking = threading.Thread(target=lambda: answers.append(curl(url)), daemon=True)
     asking.start()
     time.sleep(1)
     assert answers == []

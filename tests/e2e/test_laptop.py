@@ -19,6 +19,7 @@ from tests.e2e.profile import sized
 from tests.e2e.programs import Address, Program, Programs, free_port, need, run, until
 from tests.e2e.relay import Relay
 from tests.e2e.sshd import Sshd
+from tests.processes import killed_at_the_end
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(sized(120, 600))]
 
@@ -115,26 +116,25 @@ def test_a_key_that_is_removed_from_the_servers_file_ends_its_streams(
 ) -> None:
     tunnel = Tunnel(programs, {"echo": echo_service, "other": echo_service}).start()
     laptop = Laptop(tunnel, ["echo", "other"])
-    process = subprocess.Popen(
+    program = subprocess.Popen(
         laptop.connect("echo", "--stdio"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**ENVIRON},
     )
-    assert process.stdin and process.stdout and process.stderr
-    process.stdin.write(b"hello")
-    process.stdin.flush()
-    assert process.stdout.read(5) == b"hello"
-    tunnel.revoked = {"echo"}
-    tunnel.write_server(tunnel.at_server)
-    tunnel.server.signal(signal.SIGHUP)
-    started = time.monotonic()
-    assert process.wait(10) == 3
-    assert time.monotonic() - started < 2, "a second, and what it takes to end the process"
-    assert process.stderr.read().startswith(b"echo: the access key does not hold, or not any more")
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        pipe.close()
+    with killed_at_the_end(program) as process:
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"hello")
+        process.stdin.flush()
+        assert process.stdout.read(5) == b"hello"
+        tunnel.revoked = {"echo"}
+        tunnel.write_server(tunnel.at_server)
+        tunnel.server.signal(signal.SIGHUP)
+        started = time.monotonic()
+        assert process.wait(10) == 3
+        assert time.monotonic() - started < 2, "a second, and what it takes to end the process"
+        assert process.stderr.read().startswith(b"echo: the access key does not hold, or not any more")
 
 
 def test_an_ssh_session_goes_on_across_reloads_of_nginx(programs: Programs, sshd: Sshd) -> None:
@@ -143,18 +143,18 @@ def test_an_ssh_session_goes_on_across_reloads_of_nginx(programs: Programs, sshd
     nginx = next(program for program in programs.started if program.name == "nginx")
     sshd.proxy = laptop.proxy("ssh")
     command = "i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo $i; sleep 0.02; done; exit 7"
-    session = subprocess.Popen(
+    counting = subprocess.Popen(
         sshd.ssh(22, command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, bufsize=1
     )
-    assert session.stdout
-    lines = [session.stdout.readline() for _ in range(20)]
-    for _ in range(3):
-        restart(nginx)
-        lines += [session.stdout.readline() for _ in range(40)]
-    lines += session.stdout.readlines()
-    assert lines == [f"{number}\n" for number in range(1, 201)]
-    assert session.wait(20) == 7
-    session.stdout.close()
+    with killed_at_the_end(counting) as session:
+        assert session.stdout
+        lines = [session.stdout.readline() for _ in range(20)]
+        for _ in range(3):
+            restart(nginx)
+            lines += [session.stdout.readline() for _ in range(40)]
+        lines += session.stdout.readlines()
+        assert lines == [f"{number}\n" for number in range(1, 201)]
+        assert session.wait(20) == 7
 
 
 def restart(nginx: Program) -> None:
@@ -198,14 +198,12 @@ def test_it_starts_within_its_budget(programs: Programs, sshd: Sshd) -> None:
     argv = Laptop(tunnel, ["ssh"]).connect("ssh", "--stdio")
     used = []
     for _ in range(5):
-        with subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ENVIRON}
-        ) as process:
+        program = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ENVIRON})
+        with killed_at_the_end(program) as process:
             assert process.stdin and process.stdout
             assert process.stdout.read(8) == b"SSH-2.0-"
             after_name = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
             used.append((int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK"))
-            process.stdin.close()
     assert min(used) <= 0.25
 
 

@@ -13,6 +13,7 @@ from tests.e2e.mcp_rig import Rig
 from tests.e2e.node import node
 from tests.e2e.programs import Programs, free_port, until
 from tests.e2e.relay import Relay
+from tests.processes import killed_at_the_end
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]
 
@@ -39,20 +40,18 @@ def test_a_tool_at_home_ends_with_its_call(programs: Programs, mode: str, killed
         log = home if name.startswith("program") else server
         since = len(log.log())
         argv, environ = [*WAITING, "call", rig.url(name), mode], {**os.environ, **ENVIRON}
-        with subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        program = subprocess.Popen(argv, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with killed_at_the_end(program) as client:
             assert client.stdin and client.stdout
-            try:
-                log.wait_log(r"\bwaits\b", since=since)
-                if killed:
-                    at = time.monotonic()
-                    client.kill()
-                else:
-                    client.stdin.write(b"\n")
-                    client.stdin.flush()
-                    at = float(client.stdout.readline().split()[1])
-                ended = float(log.wait_log(r"\bcancelled ([\d.]+)", since=since)[1])
-            finally:
+            log.wait_log(r"\bwaits\b", since=since)
+            if killed:
+                at = time.monotonic()
                 client.kill()
+            else:
+                client.stdin.write(b"\n")
+                client.stdin.flush()
+                at = float(client.stdout.readline().split()[1])
+            ended = float(log.wait_log(r"\bcancelled ([\d.]+)", since=since)[1])
         assert ended - at < SOON, name
 
 

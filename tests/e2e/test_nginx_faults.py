@@ -16,6 +16,7 @@ from tests.e2e.profile import sized
 from tests.e2e.programs import Address, Programs, free_port, until
 from tests.e2e.relay import Relay
 from tests.e2e.sshd import Sshd
+from tests.processes import killed_at_the_end
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(sized(240, 1800))]
 
@@ -75,8 +76,9 @@ class Counter:
         until(lambda: self.last() >= until_number, f"the ssh session to go on after {what}", timeout)
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.communicate()
+        with killed_at_the_end(self.process):
+            self.process.terminate()
+            self.process.wait(10)
 
 
 @pytest.fixture

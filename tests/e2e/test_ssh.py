@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.e2e.access import Laptop
 from tests.e2e.hushgate import Tunnel
 from tests.e2e.programs import Address, Programs, free_port, listens, need, run, until
 from tests.e2e.sshd import Sshd
+from tests.processes import killed_at_the_end
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -104,15 +105,21 @@ def test_git_clones_fifty_megabytes(sshd: Sshd, port: int, tmp_path: Path) -> No
 
 
 @contextmanager
+def ended_at_the_end(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    with killed_at_the_end(process):
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+@contextmanager
 def forwarding(sshd: Sshd, port: int, option: str, specification: str) -> Iterator[None]:
     """`ssh -N` with one forward, until the block ends."""
     argv = sshd.ssh(port, options=["-N", "-o", "ExitOnForwardFailure=yes", option, specification])
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-    try:
+    with ended_at_the_end(subprocess.Popen(argv, stdin=subprocess.DEVNULL)):
         yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.mark.parametrize("option", ["-L", "-R"])
@@ -140,30 +147,26 @@ def test_dynamic_forward(sshd: Sshd, port: int, echo_service: Address) -> None:
 def test_twenty_sessions_on_one_control_master(sshd: Sshd, port: int, tmp_path: Path) -> None:
     control = ["-o", f"ControlPath={tmp_path}/master"]
     master = subprocess.Popen(sshd.ssh(port, options=["-N", "-M", *control]), stdin=subprocess.DEVNULL)
-    try:
+    with ended_at_the_end(master), ExitStack() as stack:
         until((tmp_path / "master").exists, "the control master")
         commands = [sshd.ssh(port, f"seq 1 20000; echo {number}", options=control) for number in range(20)]
         sessions = [
-            subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) for argv in commands
+            stack.enter_context(
+                killed_at_the_end(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True))
+            )
+            for argv in commands
         ]
         expected = "".join(f"{line}\n" for line in range(1, 20001))
         for number, session in enumerate(sessions):
             assert session.communicate(timeout=60)[0] == f"{expected}{number}\n"
             assert session.returncode == 0
-    finally:
-        master.terminate()
-        master.wait()
 
 
 def test_an_agent_is_forwarded(sshd: Sshd, port: int, tmp_path: Path) -> None:
     agent = tmp_path / "agent"
-    process = subprocess.Popen([need("ssh-agent"), "-D", "-a", agent], stdout=subprocess.DEVNULL)
-    try:
+    with ended_at_the_end(subprocess.Popen([need("ssh-agent"), "-D", "-a", agent], stdout=subprocess.DEVNULL)):
         until(agent.exists, "the agent")
         environ = {"SSH_AUTH_SOCK": str(agent)}
         run([need("ssh-add"), "-q", sshd.key], environ=environ)
         listed = sshd.run(port, "ssh-add -L", options=["-A"], environ=environ).stdout
         assert listed.split()[:2] == sshd.key.with_suffix(".pub").read_bytes().split()[:2]
-    finally:
-        process.terminate()
-        process.wait()

@@ -31,6 +31,7 @@ def one_by_one() -> Iterator[tuple[Address, list[bytes]]]:
                 connection, _ = listener.accept()
             except OSError:
                 return
+            connection.settimeout(15)
             with connection, suppress(OSError, AssertionError):
                 heard.append(traffic.receive(connection, 4))
                 connection.sendall(b"heard")
