@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from demo.laptop import reach_ssh
+from demo.laptop import visit
 from demo.screen import Failed, good, paint, title
 from demo.services import Download, find_services, serve
 from demo.transfer import download
@@ -17,12 +17,11 @@ from demo.visitors import PROBES, ask_door
 
 NEXT = """\
   On the VPS   put server.toml and nginx.conf of tests/e2e/article in place, with your domain and tokens
-               (hushgate token new), then:  hushgate server server.toml
+               (hushgate token new 3), then:  hushgate server server.toml
   At home      the same tokens in client.toml, then:  hushgate client client.toml --probe
                                                       hushgate client client.toml
-  Anywhere     ssh -p 2222 you@your-domain.com        (bind_addr = "0.0.0.0:2222" lets everybody in)
-  On a laptop  ssh -o ProxyCommand="hushgate connect ssh --stdio" you@home      (README: From a laptop)
-  To check     hushgate check server.toml client.toml"""
+  To check     hushgate check server.toml client.toml
+  Everything else, such as a laptop's file, is in README.md."""
 
 
 def show(tunnel: Tunnel) -> None:
@@ -31,7 +30,8 @@ def show(tunnel: Tunnel) -> None:
     for name, (port, what) in services.items():
         print(f"  {name:<7} 127.0.0.1:{port}  {what}")
     title("The article's two files, and what differs because both ends share this machine")
-    tunnel.configure({name: port for name, (port, _) in services.items()})
+    local = {name: port for name, (port, _) in services.items()}
+    tunnel.configure(local)
     title("hushgate server server.toml · hushgate client client.toml")
     tunnel.start_server()
     good(f"server: door on 127.0.0.1:{tunnel.door} (TLS), services on {', '.join(map(str, tunnel.public.values()))}")
@@ -44,8 +44,14 @@ def show(tunnel: Tunnel) -> None:
     good(ask_door(tunnel.door, tunnel.directory / "cert.pem"))
     title("A fourth service is added to both files while they run; its transfer loses the WebSocket twice")
     download(tunnel.add_service("transfer", serve(Download)), tunnel.network)
-    title("A fifth one has no public port; a laptop comes to the same door, as ssh's ProxyCommand does")
-    reach_ssh(tunnel.add_private_service("private", services["ssh"][0]))
+    title("A laptop takes over: the three services lose their public ports, and it gets a key for each")
+    file = tunnel.leave_to_laptop(local)
+    good(f"server.toml: access_key in place of bind_addr; {', '.join(map(str, tunnel.public.values()))} are closed now")
+    good('server.toml: profile = "ollama", so that models can be used, and nothing else')
+    good('client.toml: mcp is a program now, without a port: command = ["python", "demo/notes.py"]')
+    title("hushgate access access.toml")
+    tunnel.start_access()
+    visit(tunnel.laptop, file)
     title("What to do next")
     print(NEXT)
 

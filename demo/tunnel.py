@@ -1,6 +1,7 @@
-"""Server and client, the real programs, and the network between them."""
+"""Server, client and a laptop's access, the real programs, and the network between home and the server."""
 
 import contextlib
+import re
 import secrets
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from demo.access import access_file, make_private
 from demo.certificate import make_certificate
 from demo.cut import Network
 from demo.files import write_files
@@ -26,6 +28,7 @@ class Tunnel:
         self.door = _free_port()
         self.network = Network(self.door)
         self.public = {name: _free_port() for name in LOCAL_PORTS}
+        self.laptop = {name: _free_port() for name in LOCAL_PORTS}
 
     def configure(self, local: dict[str, int]) -> None:
         """Writes the two files for services on the ports `local`."""
@@ -45,26 +48,30 @@ class Tunnel:
     def add_service(self, name: str, local: int) -> int:
         """Adds a service to both files while both programs run; returns its public port once it listens."""
         public, token = _free_port(), secrets.token_urlsafe(32)
-        self._add(name, token, f'bind_addr = "127.0.0.1:{public}"', local)
+        lines = {"client": f'local_addr = "127.0.0.1:{local}"', "server": f'bind_addr = "127.0.0.1:{public}"'}
+        for program, line in lines.items():
+            path = self.directory / f"{program}.toml"
+            section = f'\n[{program}.services.{name}]\ntoken = "{token}"\n{line}\n'
+            write_private(path, path.read_text() + section)
         self._await_port("server", public)
         return public
 
-    def add_private_service(self, name: str, local: int) -> Path:
-        """The same without a public port; returns the file with which a laptop reaches it."""
-        token, key = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-        self._add(name, token, f'access_key = "{key}"', local)
+    def leave_to_laptop(self, local: dict[str, int]) -> Path:
+        """Takes the public ports of the three services away, while server and client run, and gives a laptop a key for
+        each; returns the laptop's file once the public ports are closed. `local`: the services' ports at home."""
+        keys = {name: secrets.token_urlsafe(32) for name in LOCAL_PORTS}
+        make_private(self.directory, self.public, local, keys)
         file = self.directory / "access.toml"
-        remote = f'remote_addr = "wss://localhost:{self.door}/"\ntrusted_root = "cert.pem"\n'
-        write_private(file, f'[access]\n{remote}[access.services.{name}]\nkey = "{key}"\n')
-        log = self.directory / "server.log"
-        self._await(lambda: f"changed={name}" in log.read_text(), "the server did not read its changed file")
+        write_private(file, access_file(self.door, self.laptop, keys))
+        for program in ("client", "server"):
+            self._await_reload(program, "mcp")
+        self._await(lambda: not any(map(_listens, self.public.values())), "the public ports stay open")
         return file
 
-    def _add(self, name: str, token: str, at_server: str, local: int) -> None:
-        for file, line in (("client.toml", f'local_addr = "127.0.0.1:{local}"'), ("server.toml", at_server)):
-            path = self.directory / file
-            section = f'\n[{path.stem}.services.{name}]\ntoken = "{token}"\n{line}\n'
-            write_private(path, path.read_text() + section)
+    def start_access(self) -> None:
+        self._start("access")
+        for port in self.laptop.values():
+            self._await_port("access", port)
 
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text()}" for path in sorted(self.directory.glob("*.log")))
@@ -88,13 +95,11 @@ class Tunnel:
         self.processes.append((what, process))
 
     def _await_port(self, what: str, port: int) -> None:
-        def listens() -> bool:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return True
-            return False
+        self._await(lambda: _listens(port), f"the {what} does not listen on port {port}")
 
-        self._await(listens, f"the {what} does not listen on port {port}")
+    def _await_reload(self, program: str, service: str) -> None:
+        log, told = self.directory / f"{program}.log", re.compile(rf"changed=\S*\b{service}\b")
+        self._await(lambda: bool(told.search(log.read_text())), f"the {program} did not read its changed file")
 
     def _await(self, true: Callable[[], bool], failure: str) -> None:
         deadline = time.monotonic() + 20
@@ -103,6 +108,13 @@ class Tunnel:
             if ended or time.monotonic() > deadline:
                 raise Failed(failure)
             time.sleep(0.02)
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    return False
 
 
 def _free_port() -> int:
