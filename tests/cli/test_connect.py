@@ -9,6 +9,7 @@ import pytest
 from hushgate.access import app, connect
 from hushgate.cli.connect import default_file, parse_port
 from hushgate.config.model import AccessConfig, Address
+from hushgate.errors import ConfigError
 
 from .conftest import ACCESS, SERVER, Run
 
@@ -108,11 +109,13 @@ def test_ports_that_are_none(written: str) -> None:
 
 def test_the_file_that_is_read_without_one_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    everybody = Path("/etc/hushgate/access.toml")
-    assert default_file({}) == default_file({"HUSHGATE_ACCESS": ""}) == everybody
-    own = tmp_path / ".config" / "hushgate" / "access.toml"
+    own, everybody = tmp_path / ".config" / "hushgate" / "access.toml", tmp_path / "access.toml"
+    with pytest.raises(ConfigError, match=f"neither {own} nor {everybody}; write one"):
+        default_file({}, everybody)
+    everybody.touch()
+    assert default_file({}, everybody) == default_file({"HUSHGATE_ACCESS": ""}, everybody) == everybody
     own.parent.mkdir(parents=True)
     own.touch()
-    assert default_file({}) == own
-    assert default_file({"XDG_CONFIG_HOME": str(tmp_path)}) == everybody
+    assert default_file({}, everybody) == own
+    assert default_file({"XDG_CONFIG_HOME": str(tmp_path)}, everybody) == everybody
     assert default_file({"HUSHGATE_ACCESS": "mine.toml", "XDG_CONFIG_HOME": str(tmp_path)}) == Path("mine.toml")

@@ -36,6 +36,11 @@ def test_every_command_has_help(run: Run, name: str) -> None:
     assert f"  {name} " in run("--help").out
 
 
+@pytest.mark.parametrize("group", [(), ("config",), ("doctor",), ("token",)])
+def test_no_command_is_described_in_half_a_sentence(run: Run, group: tuple[str, ...]) -> None:
+    assert "..." not in run(*group, "--help").out.partition("Commands:")[2]
+
+
 def test_exit_codes_stand_in_help_and_page(run: Run) -> None:
     for kind in (errors.UserError, errors.ConfigError, errors.AuthError, errors.UnreachableError, errors.SystemFault):
         assert f"\n| {kind.exit_code} | " in EXIT_CODES

@@ -44,12 +44,14 @@ def test_several_tokens_each_once(read: Read) -> None:
         "same-token-as-server-ssh",
         "same-token-as-server-anything",
         "  another-strong-random-token ",
+        "the second token",
+        "the laptop's key",
     ],
 )
 def test_placeholders_are_refused(read: Read, placeholder: str) -> None:
     for text in (server(f'token = "{placeholder}"'), client(f'token = "{placeholder}"')):
         _, [problem] = read(text)
-        assert "services.ssh.token: is the placeholder" in problem and "`hushgate token new`" in problem
+        assert "services.ssh.token: is a placeholder" in problem and "`hushgate token new`" in problem
 
 
 def test_an_empty_token_is_told_with_what_makes_one(read: Read) -> None:

@@ -106,14 +106,14 @@ COMMANDS: Final = (
         "mcp-json",
         "home",
         mcp_json,
-        "Print a project's .mcp.json, which names HUSHGATE_KEY and holds no key.",
+        "Print a project's .mcp.json, without the key.",
         ["hushgate config mcp-json https://mcp.example.org/mcp > .mcp.json"],
     ),
     _command(
         "vscode",
         "home",
         vscode,
-        "Print a project's .vscode/mcp.json; VS Code asks for the key and keeps it.",
+        "Print a project's .vscode/mcp.json; VS Code asks for the key.",
         ["hushgate config vscode https://mcp.example.org/mcp > .vscode/mcp.json"],
     ),
     _command(
@@ -127,7 +127,7 @@ COMMANDS: Final = (
         "openai",
         "ollama",
         openai,
-        "Print the variables with which OpenAI's libraries use Ollama or whatever speaks as it does.",
+        "Print the variables with which OpenAI's libraries use Ollama.",
         ['eval "$(hushgate config openai https://ollama.example.org)"'],
     ),
 )

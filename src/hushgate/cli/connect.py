@@ -33,13 +33,16 @@ def run(service: str | None, stdio: bool, ports: Sequence[str], file: Path | Non
     return app.run_ports(_only(config, _wanted(config, service, ports, path)))
 
 
-def default_file(environ: Mapping[str, str]) -> Path:
-    """$HUSHGATE_ACCESS, the user's file if there is one, or the machine's."""
+def default_file(environ: Mapping[str, str], machine: Path = Path("/etc/hushgate/access.toml")) -> Path:
+    """$HUSHGATE_ACCESS, the user's file if there is one, or the machine's. Raises ConfigError when there is none."""
     if named := environ.get("HUSHGATE_ACCESS"):
         return Path(named)
     home = environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
     own = Path(home) / "hushgate" / "access.toml"
-    return own if own.exists() else Path("/etc/hushgate/access.toml")
+    for path in (own, machine):
+        if path.exists():
+            return path
+    raise ConfigError([f"there is neither {own} nor {machine}; write one with [access], or name yours with --file"])
 
 
 def parse_port(written: str, service: str | None) -> "tuple[Address, str | None]":

@@ -26,7 +26,7 @@ service, and whoever holds no token sees an ordinary web site. A laptop comes to
 On the VPS      hushgate server server.toml
 At home         hushgate client client.toml
 On a laptop     hushgate access access.toml   (or ssh over hushgate connect)
-Each of them  hushgate FILE             (runs what the file holds)
+Each of them    hushgate FILE                 (runs what the file holds)
 
 \b
 First steps:

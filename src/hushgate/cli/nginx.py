@@ -26,9 +26,10 @@ def run(file: Path) -> int:
 @click.command("nginx")
 @file_argument
 def command(file: Path) -> int:
-    """Print what nginx needs for HTTP services with a `hostname` or `path`.
+    """Print what nginx needs for HTTP services.
 
-    The article's file passes the tunnel alone. Each block says where it belongs; $connection_upgrade is that file's.
+    Those with a `hostname` or `path`: the article's file passes the tunnel alone. Each block says where it belongs;
+    $connection_upgrade is that file's.
 
     \b
     Example:

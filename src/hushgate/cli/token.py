@@ -93,10 +93,10 @@ def verifier(service: str, access: bool) -> int:
 @command.command("key")
 @click.argument("label", required=False)
 def key(label: str | None) -> int:
-    """Print a new key for an HTTP service, and what server.toml keeps of it.
+    """Print a new key for an HTTP service.
 
-    The key is the first line, and is shown this once; the file holds its hash. Programs send it as an API key
-    (Authorization: Bearer, or x-api-key). LABEL names it in the log.
+    The key is the first line, and is shown this once; below it stands what server.toml keeps of it, its hash. Programs
+    send it as an API key (Authorization: Bearer, or x-api-key). LABEL names it in the log.
 
     \b
     Example:

@@ -61,7 +61,7 @@ def _look_there(name: str, host: str, port: int) -> None:
     try:
         socket.create_connection((host, port), timeout=3).close()
     except OSError as error:
-        print(f"note  local service {name} at {host}:{port} does not answer ({error})")
+        print(f"note  local service {name} at {host}:{port} does not answer ({(error.strerror or str(error)).lower()})")
     else:
         print(f"ok    local service {name} at {host}:{port} answers")
 

@@ -47,23 +47,27 @@ def _ollama(table: Table) -> OllamaRules:
     )
 
 
+def asks_nobody(bind: Address | None, http: Http | None) -> bool:
+    """Whether it looks like an Ollama or an MCP server, which ask nobody for a key."""
+    return (bind is not None and bind.port == OLLAMA_PORT) or (http is not None and http.rules is not None)
+
+
 def refuse_strangers(table: Table, bind: Address | None, http: Http | None, *, keyed: bool) -> bool:
     """Ollama and MCP servers ask nobody for a key, so what looks like one may not be reached by everybody, unless
     `public` says so. `keyed`: the service asks for a key. Whether there was something to refuse."""
     public = table.value("public", values.boolean, False)
     exposed = bind is not None and not is_loopback(bind.host)
     on_door = http is not None and http.on_door
-    rules = http.rules if http else None
-    is_ollama = (bind is not None and bind.port == OLLAMA_PORT) or isinstance(rules, OllamaRules)
-    if not (is_ollama or rules is not None) or not (exposed or on_door) or keyed or public:
+    if not asks_nobody(bind, http) or not (exposed or on_door) or keyed or public:
         return False
+    is_ollama = not (http and isinstance(http.rules, McpRules))
     placed = [key for key in ("hostname", "path") if key in table]
     closing = ["bind it to 127.0.0.1"] if exposed else []
     closing += [f"remove {' and '.join(placed)}"] if on_door else []
     table.problem(
         "bind_addr" if exposed else placed[0],
-        f"lets everybody use {'Ollama' if is_ollama else 'an MCP server'}, which asks for no key; give it keys of "
-        f'type = "http", {" and ".join(closing)} and come by hushgate access, or write public = true',
+        f"lets everybody use {'Ollama' if is_ollama else 'an MCP server'}, which asks for no key; give it "
+        f'type = "http" and keys, {" and ".join(closing)} and come by hushgate access, or write public = true',
     )
     return True
 

@@ -16,7 +16,9 @@ from hushgate.protocol.limits import WEAK_TOKEN
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _PLACEHOLDER: Final = re.compile(
     r"generate-a-strong-random-token-here|another-strong-random-token|yet-another-strong-token|same-token-as-server-.*"
+    r"|the (first|second|third) token|the laptop's key"
 )
+"""What the article and README.md write where a token belongs."""
 _VERIFIER_BYTES: Final = 64
 _EMPTY: Final = "is empty; `hushgate token new` makes a token"
 
@@ -26,7 +28,7 @@ def refusal(token: str) -> str | None:
     if not token:
         return _EMPTY
     if _PLACEHOLDER.fullmatch(token):
-        return "is the placeholder of the article, which everybody knows; `hushgate token new` makes a token"
+        return "is a placeholder, which everybody knows; `hushgate token new` makes a token"
     try:
         token.encode()
     except UnicodeEncodeError:  # from an environment variable that is not UTF-8

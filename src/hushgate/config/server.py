@@ -7,7 +7,7 @@ from hushgate.config import values
 from hushgate.config.http import look_at_keys, no_two_alike, read_http
 from hushgate.config.limits import read_server_limits
 from hushgate.config.model import Address, Certificate, Secret, ServerConfig, ServerService
-from hushgate.config.profile import refuse_strangers
+from hushgate.config.profile import asks_nobody, refuse_strangers
 from hushgate.config.secrets import Tokens, missing_token, verifiers
 from hushgate.config.shared import (
     existing_file,
@@ -71,7 +71,10 @@ def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, t
         if not access_keys and not access_verifiers and (http is None or not http.on_door):
             table.report.warn(table.where, "has neither bind_addr nor access_key, so nobody can reach it")
     elif bind is not None and values.is_loopback(bind.host):
-        table.hint("bind_addr", f'{bind} is reachable on the VPS only; "0.0.0.0:{bind.port}" lets everybody in')
+        wider = (
+            "an access_key lets a laptop in" if asks_nobody(bind, http) else f'"0.0.0.0:{bind.port}" lets everybody in'
+        )
+        table.hint("bind_addr", f"{bind} is reachable on the VPS only; {wider}")
     nodelay = table.value("nodelay", values.boolean, transport.tcp.nodelay)
     tls = table.value("tls", values.boolean, False)
     if tls and bind is None:
