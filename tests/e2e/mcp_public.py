@@ -1,0 +1,57 @@
+"""An MCP server at home with a public address of its own on TLS, which asks for a key, and a laptop's local port."""
+
+import sys
+from dataclasses import dataclass, field
+
+from tests.e2e import mcp_server
+from tests.e2e.access import Laptop
+from tests.e2e.hushgate import ENVIRON, Tunnel
+from tests.e2e.programs import Program, Programs, free_port
+
+KEY = "a key of the editor's own, 0123456789"
+WRONG = "a key of somebody else's, 0123456789"
+RULES = f'type = "http"\ntls = true\nprofile = "mcp"\nkeys = ["{KEY}"]\n'
+
+
+@dataclass
+class Public:
+    """`remote`: where home dials when not straight to the door; lines of the service at the server in `rules`."""
+
+    programs: Programs
+    rules: str = ""
+    port: int = field(default_factory=free_port)
+
+    def __post_init__(self) -> None:
+        self.tunnel = Tunnel(
+            self.programs,
+            {"mcp": ("127.0.0.1", self.port)},
+            server_lines={"mcp": RULES + self.rules},
+            client_lines={"mcp": 'type = "http"'},
+        ).use_tls()
+
+    def start(self) -> "Public":
+        """The MCP server, the tunnel and the laptop; home is there."""
+        argv = [sys.executable, "-m", mcp_server.__name__, str(self.port)]
+        self.service: Program = self.programs.start("mcp", argv, ENVIRON)
+        self.service.wait_listening(("127.0.0.1", self.port), timeout=30)
+        self.tunnel.start().client.wait_log("client: connected ")
+        self.laptop = Laptop(self.tunnel, ["mcp"]).start()
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.tunnel.ports['mcp']}/mcp"
+
+    @property
+    def local(self) -> str:
+        return f"http://127.0.0.1:{self.laptop.ports['mcp']}/mcp"
+
+    @property
+    def direct(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """The environment in which programs on Node, and on Python, trust the certificate."""
+        root = str(self.tunnel.directory / "tls" / "root.pem")
+        return {"NODE_EXTRA_CA_CERTS": root, "SSL_CERT_FILE": root}
