@@ -20,7 +20,8 @@ from hushgate.config.model import (
     ServerConfig,
     ServerService,
 )
-from hushgate.edge.judge import Exchange, Rules
+from hushgate.edge.exchange import Exchange
+from hushgate.edge.judge import Rules
 from hushgate.edge.profile import Profile
 from hushgate.edge.profiles import profile_of
 from hushgate.server.app import Server
@@ -148,7 +149,7 @@ def test_the_libraries_work_and_the_count_is_theirs(ollama: Ollama, call: Callab
             await until(lambda: made.recorder.exchanges, "the exchange to end")
             facts = made.last.facts
             told = Used(*(int(facts[key]) if key in facts else None for key in ("prompt_tokens", "completion_tokens")))
-            assert told == used and facts["model"] in (MODEL, EMBEDDER) and not made.last.refused
+            assert told == used and facts["model"] in (MODEL, EMBEDDER) and not made.last.outcome.refused
             assert "estimated" not in facts
 
     run(main())
@@ -197,7 +198,7 @@ def test_a_visitor_that_leaves_stops_the_model(ollama: Ollama) -> None:
             await visitor.leave()
             await until(lambda: ollama.reached(mark), "Ollama to stop")
             assert asyncio.get_running_loop().time() - left < 2
-            assert made.last.aborted and made.last.refused == "the visitor left"
+            assert made.last.outcome.aborted and made.last.outcome.refused == "the visitor left"
             assert "completion_tokens" not in made.last.facts
 
     run(main())
@@ -217,7 +218,7 @@ def test_a_model_that_loads_slowly_is_waited_for_and_a_busy_ollama_says_so_itsel
                 await asyncio.sleep(0.1)
             answers = await asyncio.gather(*(visitor.reader.read() for visitor in visitors))
             assert answers[0].startswith(b"HTTP/1.1 200 ") and b'"done":true' in answers[0]
-            assert made.recorder.exchanges[-1].ended - made.recorder.exchanges[-1].began > 2
+            assert made.last.outcome.ended - made.last.outcome.began > 2
             busy = [answer for answer in answers if answer.startswith(b"HTTP/1.1 503 ")]
             assert busy and all(b"server busy" in answer and b"Retry-After" not in answer for answer in busy)
             for visitor in visitors:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from hushgate.edge.exchange import Exchange
 from hushgate.edge.gateway import Gateway
 from hushgate.edge.heads import RequestHead, ResponseHead
-from hushgate.edge.judge import Exchange, Judge, Rules, Wait
+from hushgate.edge.judge import Judge, Rules, Wait
 from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody
 from hushgate.edge.refusals import Answer, refuse
 from hushgate.edge.rewrite import Peer
@@ -129,6 +130,16 @@ class Scene:
         return self.gateway.state
 
 
+class Place:
+    """A turn that the test lets come."""
+
+    queued = 0.0
+    go_on: Callable[[], None]
+
+    def release(self) -> None:
+        return
+
+
 class Scripted:
     """A judge that says what it was told to, and remembers what it heard."""
 
@@ -146,13 +157,11 @@ class Scripted:
         self.then = then or Allow()
         self.body_max = body_max
         self.watching = meter
-        self.waiting: Exchange
         self.bodies: list[bytes] = []
         self.exchanges: list[Exchange] = []
 
     def admit(self, exchange: Exchange) -> Deny | Answer | Wait | None:
-        self.waiting = exchange
-        exchange.body_max = self.body_max
+        exchange.body.most = self.body_max
         return self.verdict if isinstance(self.verdict, Answer | Wait) else None
 
     def judge(self, exchange: Exchange) -> Allow | Deny | NeedBody:

@@ -1,19 +1,21 @@
 """What an audit line says, and what it never does."""
 
 from hushgate.edge.audit import audit_line
+from hushgate.edge.exchange import Exchange, Outcome
 from hushgate.edge.heads import UNREAD
-from hushgate.edge.judge import Exchange
 from hushgate.edge.parser import read_request
 from hushgate.edge.rewrite import Peer
+from tests.edge.scene import Place
 
 HEAD = b"POST /api/chat?key=s3cret HTTP/1.1\r\nHost: a\r\nX-Api-Key: s3cret\r\nX-Real-IP: 198.51.100.9\r\n\r\n"
 
 
 def test_everything_that_happened() -> None:
     facts = {"model": "tiny:latest", "prompt_tokens": "5"}
-    exchange = Exchange(read_request(HEAD), Peer("192.0.2.7"), 10.0, facts, status=200, received=20, sent=300)
-    exchange.key, exchange.queued, exchange.parked = "editor", 0.5, 1.25
-    exchange.answered, exchange.ended = 12.0, 13.0001
+    outcome = Outcome(10.0, answered=12.0, ended=13.0001, parked=1.25, status=200, sent=300)
+    exchange = Exchange(read_request(HEAD), Peer("192.0.2.7"), outcome, facts, "editor", turn := Place())
+    turn.queued = 0.5
+    exchange.body.size = 20
     assert audit_line(exchange) == {
         "peer": "192.0.2.7",
         "key": "editor",
@@ -32,7 +34,8 @@ def test_everything_that_happened() -> None:
 
 
 def test_what_did_not_happen_is_left_out() -> None:
-    exchange = Exchange(UNREAD, Peer("127.0.0.1", trusted=True), 10.0, status=400, refused="malformed", ended=10.0)
+    exchange = Exchange(UNREAD, Peer("127.0.0.1", trusted=True), Outcome(10.0, ended=10.0))
+    exchange.outcome.status, exchange.outcome.refused = 400, "malformed"
     assert audit_line(exchange) == {
         "peer": "127.0.0.1",
         "status": 400,
@@ -45,13 +48,13 @@ def test_what_did_not_happen_is_left_out() -> None:
 
 def test_an_end_in_the_middle_is_told() -> None:
     peer = Peer("127.0.0.1", trusted=True)
-    exchange = Exchange(read_request(HEAD), peer, 0.0, status=200, refused="the visitor left", aborted=True)
+    exchange = Exchange(read_request(HEAD), peer, Outcome(0.0, status=200, refused="the visitor left", aborted=True))
     line = audit_line(exchange)
     assert (line["peer"], line["aborted"], line["reason"]) == ("198.51.100.9", True, "the visitor left")
 
 
 def test_no_secret_and_nothing_long() -> None:
     request = read_request(b"GET /" + b"a" * 5000 + b"?s3cret HTTP/1.1\r\nHost: a\r\nCookie: s3cret\r\n\r\n")
-    line = audit_line(Exchange(request, Peer("192.0.2.7"), 0.0, {"model": "m" * 5000}))
+    line = audit_line(Exchange(request, Peer("192.0.2.7"), Outcome(0.0), {"model": "m" * 5000}))
     assert all(len(str(value)) <= 200 for value in line.values())
     assert not any("s3cret" in str(value) for value in line.values())

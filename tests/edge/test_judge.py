@@ -2,17 +2,20 @@
 
 import pytest
 
+from hushgate.config.model import HttpRules, McpRules, OllamaRules
+from hushgate.edge.exchange import Exchange, Outcome
 from hushgate.edge.heads import UNREAD
-from hushgate.edge.judge import Exchange, Rules, name_of
+from hushgate.edge.judge import Rules, name_of
 from hushgate.edge.parser import read_request
 from hushgate.edge.profile import Allow, Deny, Dialect, NeedBody, NoRules
+from hushgate.edge.profiles import profile_of
 from hushgate.edge.rewrite import Peer
 
 NAMES = frozenset((b"example.org", b"localhost"))
 
 
 def exchange(host: bytes) -> Exchange:
-    return Exchange(read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"), Peer("192.0.2.7"), 0.0)
+    return Exchange(read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"), Peer("192.0.2.7"), Outcome(0.0))
 
 
 @pytest.mark.parametrize(
@@ -53,12 +56,14 @@ def test_who_came_by_the_door_was_found_by_name() -> None:
 
 
 def test_1_0_may_have_no_host() -> None:
-    ask = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), 0.0)
+    ask = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), Outcome(0.0))
     assert Rules("mcp", NAMES).admit(ask) is None
 
 
 def test_then_the_profile_judges() -> None:
     class Careful(NoRules):
+        upgrades = False
+
         def judge(self, request: object) -> Allow | Deny | NeedBody:
             return NeedBody(10)
 
@@ -73,7 +78,16 @@ def test_then_the_profile_judges() -> None:
     assert rules.judge_body(ask, b"") == Deny(403, "word", "no")
     assert rules.tell(ask, Deny(503, "away", "no")).body == b'{"error": "no"}\n'
     assert dict(rules.tell(ask, Deny(503, "away", "no")).headers)[b"Retry-After"] == b"5"
-    assert rules.tell(Exchange(UNREAD, Peer("192.0.2.7"), 0.0), Deny(400, "malformed", "no")).status == 400
+    assert rules.tell(Exchange(UNREAD, Peer("192.0.2.7"), Outcome(0.0)), Deny(400, "malformed", "no")).status == 400
+
+
+@pytest.mark.parametrize("rules", [OllamaRules(), McpRules(), None])
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
+def test_another_protocol_is_taken_out_where_it_would_not_be_read(rules: HttpRules | None, protocol: bytes) -> None:
+    ask = exchange(b"localhost")
+    ask.request.upgrade = protocol
+    assert isinstance(Rules("s", NAMES, profile_of(rules)).judge(ask), Allow)
+    assert ask.request.upgrade == (protocol if rules is None else b"")
 
 
 def test_name_of() -> None:

@@ -84,13 +84,6 @@ def test_a_call_by_another_method_is_refused(method: bytes) -> None:
     assert isinstance(verdict, Deny) and verdict.status == 403
 
 
-@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
-def test_an_offer_of_another_protocol_is_taken_out(protocol: bytes) -> None:
-    request = RequestHead(b"GET", b"/mcp", [], upgrade=protocol)
-    assert POLICY.judge(request) is ALLOWED
-    assert request.upgrade == b""
-
-
 def test_one_bad_call_spoils_its_batch() -> None:
     assert isinstance(judge(POLICY, [call("read_file", 1), call("list_x", 2)]), Allow)
     verdict = judge(POLICY, [call("read_file", 1), call("write_file", 2)])

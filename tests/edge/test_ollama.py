@@ -280,12 +280,6 @@ def test_searches_at_ollama_com_are_denied_by_default(path: str, kind: str) -> N
     assert isinstance(judged(OllamaProfile(OllamaRules()), path, {**body, "tools": body["tools"][:1]}), Allow)
 
 
-def test_an_offer_of_another_protocol_is_taken_out() -> None:
-    request = ask("GET", "/api/tags")
-    request.upgrade = b"h2c"
-    assert CLOSED.judge(request) is ALLOWED and request.upgrade == b""
-
-
 def test_speech_passes_only_where_no_rule_needs_its_model() -> None:
     verdict = OllamaProfile(OllamaRules()).judge(ask("POST", "/v1/audio/transcriptions"))
     assert isinstance(verdict, Deny) and verdict.reason == "speech"

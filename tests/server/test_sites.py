@@ -3,7 +3,7 @@
 import pytest
 
 from hushgate.config.model import Address, Http, OllamaRules, Secret, ServerConfig, ServerService
-from hushgate.edge.judge import Exchange
+from hushgate.edge.exchange import Exchange, Outcome
 from hushgate.edge.parser import read_request
 from hushgate.edge.profile import Deny
 from hushgate.edge.rewrite import Peer
@@ -84,7 +84,7 @@ def test_names(bind: str | None, hostnames: tuple[str, ...], names: tuple[str, .
     service = ServerService("s", (Secret("t"),), bind=address, http=http)
     site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}, names=names), TURNS)
     request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
-    assert (site.judge.admit(Exchange(request, Peer("192.0.2.1"), 0.0)) is None) == passes
+    assert (site.judge.admit(Exchange(request, Peer("192.0.2.1"), Outcome(0.0))) is None) == passes
     assert (site.service, site.prefix, site.timing.head) == ("s", b"/p", 60.0)
 
 
@@ -93,5 +93,5 @@ def test_a_profile_judges() -> None:
     service = ServerService("s", (Secret("t"),), http=http)
     site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}), TURNS)
     request = read_request(b"POST /api/pull HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
-    verdict = site.judge.judge(Exchange(request, Peer("192.0.2.1"), 0.0))
+    verdict = site.judge.judge(Exchange(request, Peer("192.0.2.1"), Outcome(0.0)))
     assert isinstance(verdict, Deny) and verdict.reason == "endpoint"

@@ -3,9 +3,6 @@
 from collections.abc import Callable
 
 from hushgate.config.model import Quota
-from hushgate.edge.judge import Exchange
-from hushgate.edge.parser import read_request
-from hushgate.edge.rewrite import Peer
 from hushgate.server.turns import Turn, Turns
 
 
@@ -17,11 +14,11 @@ class Desk:
         self.gone_on: list[str] = []
 
     def turn(self, name: str, quota: Quota) -> Turn:
-        exchange = Exchange(read_request(b"GET / HTTP/1.0\r\n\r\n"), Peer("192.0.2.7"), self.time)
-        exchange.go_on = lambda: self.gone_on.append(f"{name} after {exchange.queued:g} s")
         turnstile = self.turns.of("key", quota)
         assert turnstile is not None
-        return Turn(self.turns, turnstile, exchange)
+        turn = Turn(self.turns, turnstile)
+        turn.go_on = lambda: self.gone_on.append(f"{name} after {turn.queued:g} s")
+        return turn
 
 
 ONE = Quota(concurrent=1, queue=5)

@@ -6,7 +6,7 @@ cannot fill a disk with one request.
 
 from typing import Final
 
-from hushgate.edge.judge import Exchange
+from hushgate.edge.exchange import Exchange
 
 _LONGEST: Final = 200
 """Characters of a value; what is longer ends in `…`."""
@@ -15,7 +15,7 @@ _DIGITS: Final = 16
 
 def audit_line(exchange: Exchange) -> dict[str, str | int | bool]:
     """The line's values; times are whole milliseconds. What did not happen is left out."""
-    request = exchange.request
+    request, outcome, turn = exchange.request, exchange.outcome, exchange.turn
     line: dict[str, str | int | bool] = {"peer": exchange.peer.visitor(request)[:_LONGEST]}
     if exchange.key:
         line["key"] = exchange.key
@@ -23,16 +23,16 @@ def audit_line(exchange: Exchange) -> dict[str, str | int | bool]:
         line["method"] = _short(request.method.decode("latin-1"))
         line["path"] = _short(request.path.decode("latin-1"))
     line |= {name: _fact(name, value) for name, value in exchange.facts.items()}
-    line |= {"status": exchange.status, "received": exchange.received, "sent": exchange.sent}
-    for name, seconds in (("queued_ms", exchange.queued), ("parked_ms", exchange.parked)):
+    line |= {"status": outcome.status, "received": exchange.body.size, "sent": outcome.sent}
+    for name, seconds in (("queued_ms", turn.queued if turn else 0), ("parked_ms", outcome.parked)):
         if seconds:
             line[name] = round(seconds * 1000)
-    if exchange.answered is not None:
-        line["first_ms"] = round((exchange.answered - exchange.began) * 1000)
-    line["total_ms"] = round((exchange.ended - exchange.began) * 1000)
-    if exchange.refused:
-        line["reason"] = exchange.refused
-    if exchange.aborted:
+    if outcome.answered is not None:
+        line["first_ms"] = round((outcome.answered - outcome.began) * 1000)
+    line["total_ms"] = round((outcome.ended - outcome.began) * 1000)
+    if outcome.refused:
+        line["reason"] = outcome.refused
+    if outcome.aborted:
         line["aborted"] = True
     return line
 

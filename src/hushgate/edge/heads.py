@@ -10,8 +10,8 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(slots=True)
 class RequestHead:
-    """`target` is in origin-form, or `*` (RFC 9112 §3.2); `length` is None for a chunked body. What judges a request
-    may replace `target` and `headers`: they are what is forwarded. The fields from `host` to `expects` were read from
+    """`target` is in origin-form, or `*` (RFC 9112 §3.2); `length` is None for a chunked body. A judge may replace
+    `headers` and take `upgrade` out: what it leaves is forwarded. The fields from `host` to `expects` were read from
     the headers once, with the framing, and are not looked for again."""
 
     method: bytes

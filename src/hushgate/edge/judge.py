@@ -7,53 +7,20 @@ is the judge of a service that has a name and a profile; server/gatekeeper.py pu
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 
-from hushgate.edge.heads import Headers, RequestHead, ResponseHead
+from hushgate.edge.exchange import Exchange, Turn
+from hushgate.edge.heads import Headers, ResponseHead
 from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody, NoRules, Profile
 from hushgate.edge.refusals import Answer, refuse
-from hushgate.edge.rewrite import Peer
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The request's turn has not come. `Exchange.go_on`, which the gateway sets then, is to be called when it has."""
+    """The request's turn has not come."""
 
-
-@dataclass(slots=True)
-class Exchange:
-    """One request and what became of it, for judges and for the audit line. Times are monotonic seconds; `received`
-    and `sent` count the bytes of the bodies."""
-
-    request: RequestHead
-    """Without a method when it could not be read."""
-    peer: Peer
-    began: float
-    facts: dict[str, str] = field(default_factory=dict)
-    status: int = 0
-    refused: str = ""
-    """The reason of a refusal, or of an end in the middle."""
-    received: int = 0
-    sent: int = 0
-    answered: float | None = None
-    """When the head of the response came."""
-    ended: float = 0.0
-    parked: float = 0.0
-    """Seconds in which home was waited for."""
-    aborted: bool = False
-    """One of the two ends left in the middle."""
-    key: str = ""
-    """The label of the key that it was asked with."""
-    body_max: int | None = None
-    """Bytes that the request's body may have; `admit` has looked at the length that was stated."""
-    queued: float = 0.0
-    """Seconds in which it waited for its turn."""
-    go_on: Callable[[], None] | None = None
-    """The gateway's: its turn has come."""
-    release: Callable[[], None] | None = None
-    """The judge's: gives back what it holds of its key's limits."""
+    turn: Turn
 
 
 class Judge(Protocol):
@@ -73,7 +40,7 @@ class Judge(Protocol):
         """How a refusal is told, whoever refuses."""
 
     def meter(self, exchange: Exchange, response: ResponseHead) -> Meter | None:
-        """What watches the response's body."""
+        """What watches the response's body. Home's head has come; what is left in it goes to the visitor."""
 
     def over(self, exchange: Exchange) -> None:
         """Called once for each exchange, however it ended; also for one whose request could not be read."""
@@ -113,6 +80,9 @@ class Rules:
         return None
 
     def judge(self, exchange: Exchange) -> Allow | Deny | NeedBody:
+        if not self._profile.upgrades:
+            # Some clients offer another protocol without need, which is no reason to refuse them.
+            exchange.request.upgrade = b""
         return self._profile.judge(exchange.request)
 
     def judge_body(self, exchange: Exchange, body: bytes) -> Allow | Deny:
@@ -137,9 +107,3 @@ def name_of(host: bytes) -> bytes:
     """A Host header's name, lower case, without the port and a final dot."""
     name = host[: host.index(b"]") + 1] if host.startswith(b"[") else host.partition(b":")[0]
     return name.lower().removesuffix(b".")
-
-
-def note(exchange: Exchange, facts: Mapping[str, str]) -> None:
-    """Keeps what a profile or a meter knows of the exchange."""
-    if facts:
-        exchange.facts.update(facts)

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from hushgate.edge.heads import RequestHead, ResponseHead
 from hushgate.edge.profile import ALLOWED, Allow, Deny, Dialect, Meter, NeedBody
@@ -47,6 +47,7 @@ class McpProfile:
     """profile.Profile. Patterns know `*` and `?`; `allow` empty: every tool that is not in `deny`. `known` is what the
     server said of its tools: whether each only reads."""
 
+    upgrades: ClassVar[bool] = False
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
     read_only: bool = False
@@ -56,8 +57,6 @@ class McpProfile:
         return Dialect.JSON_RPC
 
     def judge(self, request: RequestHead) -> Allow | Deny | NeedBody:
-        # What another protocol carries would not be read here; who offers one may go on without.
-        request.upgrade = b""
         if request.method == b"POST":
             return NeedBody(BODY_MAX)
         if request.method in _PASSING:

@@ -8,7 +8,7 @@ paths.py allows, and a request that names a model is read by strict_json.py and 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from hushgate.config.model import OllamaRules
@@ -64,6 +64,7 @@ BODY_MAX: Final = 32 * 1024 * 1024
 class OllamaProfile:
     """profile.Profile."""
 
+    upgrades: ClassVar[bool] = False
     rules: OllamaRules
 
     def dialect(self, request: RequestHead) -> Dialect:
@@ -73,8 +74,6 @@ class OllamaProfile:
 
     def judge(self, request: RequestHead) -> Allow | Deny | NeedBody:
         path, rules = request.path, self.rules
-        # Ollama switches to no other protocol; some clients offer one, which is no reason to refuse them.
-        request.upgrade = b""
         if reason := oddity(path):
             return Deny(400, "path", f"the path {reason}; write it plainly")
         asked = (request.method, path)

@@ -8,7 +8,7 @@ either passes exactly the bytes it has judged or refuses.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from hushgate.edge.heads import RequestHead, ResponseHead
 
@@ -62,13 +62,16 @@ class Meter(Protocol):
 
 
 class Profile(Protocol):
-    """The rules of one service."""
+    """The rules of one service. They change nothing of a request; what is forwarded in place of it they say."""
+
+    upgrades: ClassVar[bool]
+    """Whether a visitor may go on in another protocol, in which nobody would judge."""
 
     def dialect(self, request: RequestHead) -> Dialect:
         """How a refusal of this request is told, whoever refuses it."""
 
     def judge(self, request: RequestHead) -> Allow | Deny | NeedBody:
-        """By the head. May normalise `request.target`: what it leaves there is forwarded."""
+        """By the head."""
 
     def judge_body(self, request: RequestHead, body: bytes) -> Allow | Deny:
         """By the whole body, as it came (its Content-Encoding is not undone)."""
@@ -79,6 +82,8 @@ class Profile(Protocol):
 
 class NoRules:
     """The profile of a service without rules."""
+
+    upgrades: ClassVar[bool] = True
 
     def dialect(self, request: RequestHead) -> Dialect:
         return Dialect.PLAIN

@@ -1,12 +1,15 @@
-"""What the gateway meets: the connections on its two sides, its owner, the service as it knows it; and its states."""
+"""What the gateway meets: the connections on its two sides, its owner, the service as it knows it; and what the stages
+of an exchange (hearing.py, passage.py) see of the gateway: its states, and what they end in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from hushgate.edge.exchange import Exchange
 from hushgate.edge.judge import Judge
 from hushgate.edge.profile import Deny
+from hushgate.edge.refusals import Answer
 from hushgate.protocol.limits import HTTP_BODY, HTTP_HEAD, HTTP_KEEPALIVE
 
 
@@ -116,3 +119,33 @@ class State(Enum):
 
 HELD: Final = (State.WAIT, State.PARKED, State.QUEUED)
 """What comes from the visitor stays unread."""
+
+
+class Connection(Protocol):
+    """The visitor's connection, as the stages of an exchange see it (edge.gateway.Gateway)."""
+
+    site: Site
+    visitor: Wire
+    home: HomeWire
+    retiring: bool
+    """No further request will be taken."""
+
+    def now(self) -> float: ...
+
+    def read_on(self) -> None:
+        """The visitor's bytes are wanted again, those that lie unread first."""
+
+    def forward(self, exchange: Exchange, judged: bytes) -> None:
+        """The request goes home as soon as there is a way; `judged`: its body, if the judge has seen it."""
+
+    def refuse(self, told: Deny | Answer) -> None:
+        """Answers in home's place. That ends the exchange, as all that follow do."""
+
+    def finish(self, exchange: Exchange, *, keep: bool) -> None:
+        """The response has been sent; `keep`: the connection waits for another request."""
+
+    def end(self, reason: str) -> None:
+        """Breaks off: what has begun cannot be finished."""
+
+    def close(self) -> None:
+        """Ends in order."""

@@ -13,8 +13,9 @@ from typing import Final
 from hushgate.config.model import Http, HttpKey, Quota
 from hushgate.edge.audit import audit_line
 from hushgate.edge.discovery import looks_for_oauth
+from hushgate.edge.exchange import Exchange
 from hushgate.edge.heads import Headers, RequestHead, ResponseHead
-from hushgate.edge.judge import Exchange, Rules, Wait, note
+from hushgate.edge.judge import Rules, Wait
 from hushgate.edge.origin import Origins, for_page
 from hushgate.edge.paths import oddity
 from hushgate.edge.profile import ALLOWED, Allow, Deny, Dialect, Meter, NeedBody, Profile
@@ -55,7 +56,7 @@ class Gatekeeper(Rules):
             return refused
         request, quota = exchange.request, self._quota
         found = _look(request.headers)
-        note(exchange, _mcp(found))
+        exchange.note(_mcp(found))
         if told := self._judge_page(exchange, found.get(b"origin", [])):
             return told
         if exchange.peer.proved:
@@ -81,8 +82,8 @@ class Gatekeeper(Rules):
         return super().meter(exchange, response)
 
     def over(self, exchange: Exchange) -> None:
-        if exchange.release is not None:
-            exchange.release()
+        if exchange.turn is not None:
+            exchange.turn.release()
         if self._log is not None:
             self._log.info("request", service=self.service, **audit_line(exchange))
 
@@ -121,7 +122,7 @@ class Gatekeeper(Rules):
         return self._plainly(exchange, deny, [(b"WWW-Authenticate", b'Bearer realm="%b"%b' % (realm, error))])
 
     def _enter(self, exchange: Exchange, quota: Quota, found: Found) -> Deny | Answer | Wait | None:
-        exchange.body_max = quota.body
+        exchange.body.most = quota.body
         if quota.body is not None and (exchange.request.length or 0) > quota.body:
             return Deny(413, "body", f"the request's body is longer than {quota.body} bytes")
         turnstile = self._turns.of(exchange.key, quota)
@@ -129,14 +130,13 @@ class Gatekeeper(Rules):
             return None
         if wait := turnstile.charge(self._turns.now()):
             return self._too_many(exchange, f"more than {quota.per_minute} requests a minute", ceil(wait))
-        turn = Turn(self._turns, turnstile, exchange)
-        exchange.release = turn.release
+        turn = exchange.turn = Turn(self._turns, turnstile)
         if self._is_stream(exchange.request, found):
             return None if turn.open_stream() else self._too_many(exchange, f"more than {quota.streams} open streams")
         said = turn.call()
         if said == "full":
             return self._too_many(exchange, f"more than {quota.concurrent} requests at a time")
-        return Wait() if said == "wait" else None
+        return Wait(turn) if said == "wait" else None
 
     def _is_stream(self, request: RequestHead, found: Found) -> bool:
         """Whether the request is one that lasts: a stream of events, another protocol, a subscription of MCP."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection
 from enum import Enum
 
 from hushgate.config.model import Quota
-from hushgate.edge.judge import Exchange
 from hushgate.guard.quota import Turnstile
 
 
@@ -45,13 +44,15 @@ class _At(Enum):
 
 
 class Turn:
-    """One request at a turnstile; `release` ends its stay, wherever it is."""
+    """One request at a turnstile (edge.exchange.Turn)."""
 
-    def __init__(self, turns: Turns, turnstile: Turnstile["Turn"], exchange: Exchange) -> None:
+    def __init__(self, turns: Turns, turnstile: Turnstile["Turn"]) -> None:
+        self.go_on: Callable[[], None] = lambda: None
+        self.queued = 0.0
         self._turns = turns
         self._turnstile = turnstile
-        self._exchange = exchange
         self._at = _At.OUTSIDE
+        self._came = turns.now()
 
     def open_stream(self) -> bool:
         """Takes a place among the long-lived ones, if there is one."""
@@ -81,7 +82,6 @@ class Turn:
         self._turns.soon(self._go_on)
 
     def _go_on(self) -> None:
-        exchange = self._exchange
-        if self._at is _At.CALLS and exchange.go_on is not None:
-            exchange.queued = self._turns.now() - exchange.began
-            exchange.go_on()
+        if self._at is _At.CALLS:
+            self.queued = self._turns.now() - self._came
+            self.go_on()
