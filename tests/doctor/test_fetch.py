@@ -45,8 +45,10 @@ def test_certificates(tmp_path: Path) -> None:
         assert fault(Place(url, roots=other.root)) == "tls"
 
 
-@pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"])
-def test_something_that_speaks_no_http(said: bytes) -> None:
+@pytest.mark.parametrize(("said", "home"), [(b"", True), (b"SSH-2.0-OpenSSH_9.2\r\n", False)])
+def test_something_that_speaks_no_http(said: bytes, home: bool) -> None:
+    """Who closes without a word may be a port that leads to nobody."""
+
     def answer(listener: socket.socket) -> None:
         visitor, _ = listener.accept()
         with visitor:

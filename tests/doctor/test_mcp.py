@@ -63,6 +63,9 @@ def test_a_server_without_sessions_has_no_stream_to_look_at() -> None:
         (Told(307, headers=(("Location", "http://127.0.0.1:1/mcp"),)), "redirect", 1),
         (says({"status": "ok", "version": "1.0.0"}), "decoy", 4),
         (Told(404, b"<html><center>nginx</center></html>", "text/html"), "decoy", 4),
+        (Told(404, b"<html><pre>Cannot POST /mcp</pre></html>", "text/html"), "path", 1),
+        (Told(200, b"<html>Welcome</html>", "text/html"), "path", 1),
+        (error(429, "slower"), "limit", 1),
     ],
 )
 def test_what_stands_in_the_way(told: Told, check: str, code: int) -> None:
@@ -81,6 +84,9 @@ def test_the_key_is_sent_and_judged() -> None:
 def test_something_else_answers() -> None:
     report = looked(lambda asked: says({"hello": "world"}))
     assert the_fault(report) == ("initialize", 1)
+    report = looked(lambda asked: says({"detail": "Not Found"}, 404))
+    assert the_fault(report) == ("initialize", 1)
+    assert "check the path" in report.plain()
 
 
 @pytest.mark.parametrize("healthy", [modern, legacy])

@@ -1,7 +1,7 @@
 """One seeded fault each, named by the doctor."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -13,12 +13,14 @@ from tests.doctor.scene import Asked, Site, Told, says, serving
 WORDS = [b'{"response":"w","done":false}\n'] * 12
 
 
-def answering(version: str = "0.32.14", pieces: Iterable[bytes] = (), prefix: str = "") -> Site:
+def answering(
+    version: str = "0.32.14", pieces: Iterable[bytes] = (), prefix: str = "", models: Sequence[str] = ("tiny",)
+) -> Site:
     def site(asked: Asked) -> Told:
         if asked.path == prefix + "/api/version":
             return says({"version": version})
         if asked.path == prefix + "/api/tags":
-            return says({"models": [{"name": "tiny"}]})
+            return says({"models": [{"name": name} for name in models]})
         return Told(200, pieces, "application/x-ndjson")
 
     return site
@@ -40,6 +42,7 @@ def test_a_healthy_one() -> None:
     assert states(report) == {"reached": "ok", "models": "ok", "buffering": "note"}
     assert report.code == 0
     assert looked(answering(prefix="/ollama"), path="/ollama").code == 0
+    assert looked(answering(), path="/v1").code == 0, "what OpenAI's libraries are given"
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,14 @@ def test_a_list_that_is_none() -> None:
         return answering()(asked) if asked.path == "/api/version" else says({})
 
     assert states(looked(site))["models"] == "fault"
+
+
+def test_no_models_and_many() -> None:
+    report = looked(answering(models=()), "tiny")
+    assert (report.findings[-1].check, report.code) == ("models", 1)
+    assert "ok     models: b, tiny:1b\n" in looked(answering(models=("tiny:1b", "b"))).plain()
+    many = looked(answering(models=[f"m{number}" for number in range(9)])).plain()
+    assert "m7 and 1 more\n" in many and "m8" not in many
 
 
 def slowly(pieces: Iterable[bytes], before: float, between: float) -> Iterable[bytes]:

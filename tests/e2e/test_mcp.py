@@ -235,33 +235,6 @@ def test_an_nginx_that_buffers_and_compresses_holds_no_step_back(programs: Progr
         nginx.program.stop()
 
 
-def test_the_doctor_finds_nothing_wrong_and_knows_the_decoy(programs: Programs) -> None:
-    rig = Rig(programs, {"port": start_fixtures(programs), "program": FIXTURES})
-    for name in rig.ports:
-        said = run(command("doctor", "mcp", rig.url(name)), environ=ENVIRON).stdout.decode()
-        assert "era: revision 2026-07-28" in said, name
-        assert "buffering: a stream arrives at once" in said, name
-    lost = run(command("doctor", "mcp", direct(rig.door), "--json"), environ=ENVIRON, code=4).stdout
-    assert json.loads(lost)["findings"][-1]["check"] == "decoy"
-
-
-def test_the_doctor_names_the_key_a_foreign_page_and_a_home_that_is_away(programs: Programs) -> None:
-    key = "a key of the doctor's own, long enough"
-    rig = Rig(programs, {"program": FIXTURES}, {"server": f'keys = ["{key}"]\npark = "1s"'})
-    place = rig.url("program-http")
-
-    def found(code: int, key: str, *more: str) -> str:
-        environ = {**ENVIRON, "HUSHGATE_KEY": key}
-        output = run(command("doctor", "mcp", place, "--json", *more), environ=environ, code=code).stdout
-        return str(json.loads(output)["findings"][-1]["check"])
-
-    assert found(0, key) == "origin"
-    assert (found(3, ""), found(3, key.upper())) == ("key", "key")
-    assert found(1, key, "--origin", "https://app.example") == "origin"
-    programs.started[-1].stop()
-    assert found(4, key) == "offline"
-
-
 def test_what_is_printed_for_a_project_is_used_by_the_inspector(programs: Programs, tmp_path: Path) -> None:
     rig = Rig(programs, {"program": FIXTURES})
     file = tmp_path / ".mcp.json"

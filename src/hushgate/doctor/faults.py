@@ -5,6 +5,8 @@ from hushgate.doctor.report import KEY, UNREACHABLE, Fault
 
 _DECOY = {"status", "version"}
 """Keys of the decoy's `/` (edge.decoy), which by the article says nothing else."""
+_NGINX = b"<center>nginx"
+"""In every page of nginx's own, and so in the decoy's."""
 
 
 def explain(answer: Answer, *, keyed: bool) -> None:
@@ -24,14 +26,18 @@ def explain(answer: Answer, *, keyed: bool) -> None:
         raise Fault("offline", f"the service is offline: {who}", UNREACHABLE)
     if 300 <= status < 400:
         raise Fault("redirect", f"the address redirects to {answer.headers.get('location', 'nowhere')}")
+    if status == 429:
+        raise Fault("limit", f"too much is asked for the moment: {said}")
     if is_decoy(answer):
         raise Fault(
             "decoy", "an ordinary web site answers here, the decoy perhaps: check host, port and path", UNREACHABLE
         )
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        raise Fault("path", f"a web page answers here (status {status}), not a service for programs: check the path")
 
 
 def is_decoy(answer: Answer) -> bool:
-    """Whether the answer is the decoy's, or some other web page."""
-    if answer.headers.get("content-type", "").startswith("text/html"):
+    """Whether the answer is the decoy's, or of an nginx like it."""
+    if _NGINX in answer.body:
         return True
     return isinstance(answer.value, dict) and answer.value.keys() == _DECOY and answer.value["status"] == "ok"

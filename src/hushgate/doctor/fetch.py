@@ -5,7 +5,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -70,7 +70,7 @@ class Place:
 
     def stream(
         self, method: str, path: str, body: object, wait: float, **headers: str
-    ) -> Iterator[tuple[float, bytes]]:
+    ) -> Generator[tuple[float, bytes], None, None]:
         """The pieces of an answer as they come, with the seconds since the request; first an empty one when the head
         is there. Ends after `wait` seconds without any. Raises Fault."""
         began = time.monotonic()
@@ -111,7 +111,7 @@ class _Exchange:
             if isinstance(error, TimeoutError):
                 raise Fault("answer", f"no answer within {wait:.0f} s", UNREACHABLE) from None
             if isinstance(error, OSError | http.client.HTTPException):
-                raise Fault("connection", f"no HTTP answer came ({_words(error)})", UNREACHABLE) from None
+                raise _unanswered(error) from None
             raise
         self.status = self.response.status
         self.headers = {name.lower(): value for name, value in self.response.getheaders()}
@@ -135,6 +135,9 @@ def _connect(host: str, port: int) -> socket.socket:
         sock.settimeout(10.0)
         try:
             sock.connect(address)
+        except ConnectionResetError as error:
+            sock.close()
+            raise _unanswered(error) from None
         except OSError as error:
             sock.close()
             reason = _words(error)
@@ -151,6 +154,14 @@ def _secure(sock: socket.socket, host: str, roots: Path | None) -> socket.socket
         raise Fault("tls", told, UNREACHABLE) from None
     except OSError as error:
         raise Fault("tls", f"no TLS is spoken there ({_words(error)})", UNREACHABLE) from None
+
+
+def _unanswered(error: BaseException) -> Fault:
+    """A port that leads home by TCP alone can say no more than this."""
+    told = f"no HTTP answer came ({_words(error)})"
+    if isinstance(error, ConnectionError):
+        told += "; at a port of Hushgate's: home is away, or nobody listens where it leads"
+    return Fault("connection", told, UNREACHABLE)
 
 
 def _words(error: BaseException) -> str:

@@ -3,8 +3,9 @@
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from hushgate.doctor.faults import explain
+from hushgate.doctor.faults import explain, is_decoy
 from hushgate.doctor.fetch import Answer, Place
+from hushgate.doctor.mcp_old import Endpoint, listen
 from hushgate.doctor.report import Fault, Report
 
 _MODERN: Final = "2026-07-28"
@@ -25,9 +26,13 @@ def examine(place: Place, report: Report, origin: str = "") -> None:
     try:
         path = urlsplit(place.url).path
         answer = _discover(place, path)
-        explain(answer, keyed=bool(place.key))
+        old = listen(place, path) if answer.status in (404, 405) and not is_decoy(answer) else None
+        if old is None:
+            explain(answer, keyed=bool(place.key))
         report.ok("reached", f"{place.url} answers")
-        if _is_modern(answer):
+        if old is not None:
+            _old(place, old, report)
+        elif _is_modern(answer):
             report.ok("era", f"revision {_MODERN}, without sessions")
             _modern_stream(place, path, report)
         else:
@@ -75,7 +80,8 @@ def _legacy(place: Place, path: str, report: Report) -> None:
     explain(answer, keyed=bool(place.key))
     result = answer.value.get("result") if isinstance(answer.value, dict) else None
     if not isinstance(result, dict):
-        raise Fault("initialize", f"no MCP server answers here (status {answer.status}): {answer.said}")
+        hint = "; check the path, which is /mcp as a rule" if answer.status in (404, 405) else ""
+        raise Fault("initialize", f"no MCP server answers here (status {answer.status}): {answer.said}{hint}")
     revision = str(result.get("protocolVersion"))
     session = answer.headers.get("mcp-session-id", "")
     report.ok("era", f"revision {revision}, {'with' if session else 'without'} sessions")
@@ -89,6 +95,18 @@ def _legacy(place: Place, path: str, report: Report) -> None:
         _timed(place.stream("GET", path, None, STREAM_WAIT, Accept="text/event-stream", **headers), report, first=False)
     finally:
         place.ask("DELETE", path, **headers)
+
+
+def _old(place: Place, endpoint: Endpoint, report: Report) -> None:
+    """Until revision 2025-03-26 answers were events of one stream, and calls went to an address that it named."""
+    report.ok("era", "revision 2024-11-05 (HTTP+SSE), which newer clients speak as well")
+    report.ok("buffering", f"a stream arrives at once ({endpoint.seconds * 1000:.0f} ms)")
+    if endpoint.status not in (200, 202):
+        raise Fault(
+            "endpoint",
+            f"calls are to go to {endpoint.path}, where they are answered with status {endpoint.status}; "
+            "a server of this transport needs a hostname or a port, not a path",
+        )
 
 
 def _timed(pieces: Any, report: Report, *, first: bool) -> None:

@@ -9,6 +9,8 @@ from hushgate.doctor.report import Fault, Report
 
 _SAFE: Final = (0, 17, 1)
 """CVE-2026-7482 is fixed in this version."""
+_NAMED: Final = 8
+"""Models that are shown."""
 _PIECES: Final = 8
 """Fewer words do not tell how they came."""
 
@@ -16,7 +18,8 @@ _PIECES: Final = 8
 def examine(place: Place, report: Report, model: str = "") -> None:
     """Looks until a fault keeps it from going on. `model` is asked for a few words."""
     try:
-        base = urlsplit(place.url).path.rstrip("/")
+        # The address for OpenAI's libraries is the same place.
+        base = urlsplit(place.url).path.rstrip("/").removesuffix("/v1")
         answer = _get(place, base + "/api/version")
         version = answer.value.get("version") if isinstance(answer.value, dict) else None
         if not isinstance(version, str):
@@ -49,7 +52,11 @@ def _models(place: Place, base: str, report: Report) -> None:
     models = value.get("models") if isinstance(value, dict) else None
     if not isinstance(models, list):
         raise Fault("models", "the list of models cannot be read")
-    report.ok("models", f"{len(models)} models")
+    names = sorted(str(model.get("name")) for model in models if isinstance(model, dict))
+    if not names:
+        raise Fault("models", "Ollama has no models; at home, for example: ollama pull llama3.2")
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    report.ok("models", f"{', '.join(names[:_NAMED])}{more}")
 
 
 def _words(place: Place, base: str, model: str, report: Report) -> None:
