@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 from mcp import Client
+from mcp.client import Transport
 from mcp.client.session import ClientRequestContext
 from mcp_types import (
     CreateMessageRequestParams,
@@ -28,14 +29,14 @@ async def elicit(context: ClientRequestContext, params: ElicitRequestParams) -> 
     return ElicitResult(action="accept", content={"username": "u", "email": "e"})
 
 
-async def use(url: str, mode: str) -> dict[str, Any]:
+async def use(server: str | Transport, mode: str) -> dict[str, Any]:
     steps: list[tuple[float, float]] = []
 
     async def report(progress: float, total: float | None, message: str | None) -> None:
         steps.append((time.monotonic(), progress))
 
     said: dict[str, Any] = {}
-    async with Client(url, mode=mode, sampling_callback=sample, elicitation_callback=elicit) as client:
+    async with Client(server, mode=mode, sampling_callback=sample, elicitation_callback=elicit) as client:
         said["revision"] = client.session.protocol_version
         said["tools"] = [tool.model_dump(mode="json") for tool in (await client.list_tools()).tools]
         said["resources"] = [one.model_dump(mode="json") for one in (await client.list_resources()).resources]

@@ -1,13 +1,15 @@
 """One response on its way to the visitor: read strictly, written anew, framed as the visitor's version asks."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from hushgate.edge.body import Chunked, Reader, Sized, UntilClose, chunk, last_chunk
+from hushgate.edge.endpoint_event import EndpointEvent
 from hushgate.edge.heads import RequestHead, ResponseHead
 from hushgate.edge.parser import BadMessage, read_response
 from hushgate.edge.profile import Meter
-from hushgate.edge.rewrite import Mapping, Peer, forwardable, response_bytes
+from hushgate.edge.rewrite import Mapping, Peer, forwardable, outer_place, response_bytes
 
 _END: Final = b"\r\n\r\n"
 RESPONSE_HEAD_MAX: Final = 128 * 1024
@@ -19,6 +21,7 @@ class ResponseRelay:
 
     __slots__ = (
         "_chunks",
+        "_endpoint",
         "_mapping",
         "_meter",
         "_on_head",
@@ -55,6 +58,7 @@ class ResponseRelay:
         self._mapping = mapping
         self._on_head = on_head
         self._meter: Meter | None = None
+        self._endpoint: EndpointEvent | None = None
         self._chunks = False
         self._reader: Reader = Sized(0)
 
@@ -86,6 +90,7 @@ class ResponseRelay:
         if self.head is None or self.done or not isinstance(self._reader, UntilClose):
             return self.done
         self.done = True
+        self._pass([], last=True)
         if self._chunks:
             self.out.append(last_chunk([]))
         return True
@@ -113,6 +118,9 @@ class ResponseRelay:
             self._reader = Chunked() if response.chunked else UntilClose()
             self._chunks = self._request.minor > 0
             self.keep = self.keep and self._chunks
+            if self._mapping.prefix and self._request.method == b"GET" and _is_events(response):
+                outer = partial(outer_place, request=self._request, peer=self._peer, mapping=self._mapping)
+                self._endpoint = EndpointEvent(outer)
         self.done = self._reader.done
 
     def _read_body(self, data: bytes) -> int:
@@ -121,16 +129,31 @@ class ResponseRelay:
             pieces, used = reader.feed(data)
         except BadMessage as error:
             raise BadMessage(502, error.reason) from None
+        self._pass(pieces, last=reader.done)
+        if self._chunks and reader.done:
+            self.out.append(last_chunk(forwardable(reader.trailers) if isinstance(reader, Chunked) else []))
+        self.done = reader.done
+        return used
+
+    def _pass(self, pieces: list[bytes], *, last: bool) -> None:
+        if self._endpoint is not None:
+            pieces = self._translate(self._endpoint, pieces, last=last)
         for piece in pieces:
             self.size += len(piece)
             if self._meter is not None:
                 self._meter.feed(piece)
-        if self._chunks:
-            if pieces:
-                self.out += chunk(pieces)
-            if reader.done:
-                self.out.append(last_chunk(forwardable(reader.trailers) if isinstance(reader, Chunked) else []))
-        else:
-            self.out += pieces
-        self.done = reader.done
-        return used
+        if pieces:
+            self.out += chunk(pieces) if self._chunks else pieces
+
+    def _translate(self, endpoint: EndpointEvent, pieces: list[bytes], *, last: bool) -> list[bytes]:
+        passed = [endpoint.feed(piece) for piece in pieces]
+        if last:
+            passed.append(endpoint.end())
+        if endpoint.over:
+            self._endpoint = None
+        return [piece for piece in passed if piece]
+
+
+def _is_events(response: ResponseHead) -> bool:
+    kind, coding = response.first(b"content-type") or b"", response.first(b"content-encoding")
+    return response.status == 200 and kind.lower().startswith(b"text/event-stream") and coding is None

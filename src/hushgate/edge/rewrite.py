@@ -113,7 +113,7 @@ def response_bytes(
             if response.status < 200 or response.status == 204:
                 continue
         elif key == b"location":
-            value = _outer(value, request, peer, mapping)
+            value = outer_place(value, request, peer, mapping)
         elif key == b"content-type":
             streams = streams or value.lower().startswith(_STREAMS)
         elif key == b"x-accel-buffering":
@@ -156,8 +156,8 @@ def inner_target(target: bytes, prefix: bytes) -> bytes:
     return rest if rest.startswith(b"/") else b"/" + rest
 
 
-def _outer(location: bytes, request: RequestHead, peer: Peer, mapping: Mapping) -> bytes:
-    """Where a redirect leads as the visitor knows it, when it leads to the local origin; otherwise as it is."""
+def outer_place(location: bytes, request: RequestHead, peer: Peer, mapping: Mapping) -> bytes:
+    """What home calls `location`, as the visitor knows it when it is at the local origin; otherwise as it is."""
     if location.startswith(b"/") and not location.startswith(b"//"):
         return mapping.prefix + location
     match = _ORIGIN.fullmatch(location)
