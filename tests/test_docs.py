@@ -10,18 +10,15 @@ import pytest
 
 from hushgate import __version__
 from hushgate.cli.main import COMMANDS, Commands, cli
-from hushgate.config.load import examine
 from hushgate.protocol import limits
+from tests.readme import ROOT, SHELL
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 each_page = pytest.mark.parametrize("page", PAGES, ids=NAMES)
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
 PATH = re.compile(r"(?<![\w/.-])((?:src|tests|scripts|docs|bench|\.ci)/[\w./-]*[\w/])")
-SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
 
 def anchor(heading: str) -> str:
@@ -104,56 +101,11 @@ def test_an_unknown_command_would_be_noticed() -> None:
             parses(cli, next(commands(f"`{line}`")))
 
 
-def test_the_files_of_the_readme_are_good(tmp_path: Path) -> None:
-    """With a domain, tokens and a certificate filled in, as the text says."""
-    server, client, without_nginx, private, laptop, program, guarded, its_port, keyed = TOML.findall(
-        (ROOT / "README.md").read_text()
-    )
-    services = server[server.index("[server.services") :]
-    head = server[: server.index("[server.services")]
-    private, guarded, keyed = head + private, head + guarded, head + keyed
-    program = client[: client.index("[client.services")] + program
-    files = (server, client, without_nginx + services, private, laptop, program, guarded, laptop + its_port, keyed)
-    for name in ("fullchain.pem", "privkey.pem"):
-        (tmp_path / name).write_text("")
-    for number, text in enumerate(files):
-        text = text.replace("/etc/letsencrypt/live/your-domain.com/", "").replace("your-domain.com", "example.org")
-        for which in ("first token", "second token", "third token", "laptop's key"):
-            text = text.replace(f"the {which}", f"{which} " * 8 + which)
-        assert '= "the ' not in text
-        file = tmp_path / f"{number}.toml"
-        file.write_text(text)
-        file.chmod(0o600)
-        loaded, problems = examine(file, {}, platform="linux")
-        assert (problems, loaded.warnings) == ([], ())
-
-
-def test_the_readmes_files_are_the_articles() -> None:
-    """But for tokens, comments and empty lines."""
-
-    def content(text: str) -> list[str]:
-        lines = [re.sub(r'^token = ".*"', "token", line.split("#")[0].strip()) for line in text.splitlines()]
-        return [line for line in lines if line]
-
-    server, client, *_ = TOML.findall((ROOT / "README.md").read_text())
-    article = ROOT / "tests" / "e2e" / "article"
-    assert content(server) == content((article / "server.toml").read_text())
-    assert content(client) == content((article / "client.toml").read_text())
-
-
 def test_the_changelog_knows_the_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text()
     released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
     coming = re.search(r"^## \[Unreleased\]\n+This will be (\d+\.\d+\.\d+)\b", text, re.MULTILINE)
     assert __version__ in ([coming[1]] if coming else []) + released[:1]
-
-
-def test_the_readme_begins_with_the_two_commands() -> None:
-    first = next(SHELL.finditer((ROOT / "README.md").read_text()))
-    assert [line.split()[0] for line in first[1].splitlines()] == ["scripts/demo", "scripts/test"]
-    assert first.start() < 600
-    for script in ("demo", "test"):
-        assert (ROOT / "scripts" / script).stat().st_mode & 0o111
 
 
 @pytest.mark.parametrize(

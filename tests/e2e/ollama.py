@@ -22,6 +22,7 @@ from urllib.error import HTTPError
 import pytest
 
 from tests.e2e.gguf import write_model
+from tests.e2e.hosts import Host
 from tests.e2e.programs import Address, Program, Programs, free_port, until
 
 VERSION = "0.32.14"
@@ -80,23 +81,20 @@ class Ollama:
         _script(helpers / "llama-quantize", 'while [ $# -gt 3 ]; do shift; done\nexec cp "$1" "$2"')
         self.address: Address = ("127.0.0.1", free_port())
         self.url = f"http://127.0.0.1:{self.address[1]}"
-        self.program: Program = programs.start(
-            "ollama-server", [binary, "serve"], {**self._environ(home), **(environ or {})}
-        )
+        self._serve: list[str | Path] = [binary, "serve"]
+        self._environ = {**_environ(home, self.address), **(environ or {})}
+        self.program: Program = programs.start("ollama-server", self._serve, self._environ)
         self.program.wait_listening(self.address, timeout=30)
         self._create(MODEL, programs.directory / "tiny.gguf", embeds=False)
         self._create(EMBEDDER, programs.directory / "embed.gguf", embeds=True)
 
-    def _environ(self, home: Path) -> dict[str, str]:
-        root = Path(__file__).resolve().parents[2]
-        return {
-            "HOME": str(home),
-            "OLLAMA_HOST": f"127.0.0.1:{self.address[1]}",
-            "OLLAMA_MODELS": str(home / "models"),
-            "OLLAMA_NO_CLOUD": "1",
-            "OLLAMA_DEBUG": "1",
-            "PYTHONPATH": str(root),
-        }
+    def move(self, host: Host) -> None:
+        """Serves the same models at Ollama's own address of a host, where the test itself cannot ask it."""
+        self.program.stop()
+        self.address = ("127.0.0.1", 11434)
+        environ = {**self._environ, "OLLAMA_HOST": "127.0.0.1:11434"}
+        self.program = host.start("ollama-server", self._serve, environ)
+        host.wait_listening(self.address, self.program, timeout=30)
 
     def _create(self, name: str, file: Path, *, embeds: bool) -> None:
         write_model(file, embeds=embeds)
@@ -136,6 +134,17 @@ class Ollama:
         with suppress(HTTPError):
             self.ask("GET", mark)
         until(lambda: any(path == mark for _, path, _ in self.reached(since)), "the end of Ollama's log")
+
+
+def _environ(home: Path, address: Address) -> dict[str, str]:
+    return {
+        "HOME": str(home),
+        "OLLAMA_HOST": f"{address[0]}:{address[1]}",
+        "OLLAMA_MODELS": str(home / "models"),
+        "OLLAMA_NO_CLOUD": "1",
+        "OLLAMA_DEBUG": "1",
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    }
 
 
 def _script(path: Path, body: str) -> None:
