@@ -1,8 +1,11 @@
 """Claude Code itself, set up by what docs/mcp-clients.md says and `hushgate config` prints.
 
-The version is the last that runs on Node. Those since are programs of 175 MB; what they say differently is in the page.
+The version is the last that runs on Node. Those since are programs of 175 MB: HUSHGATE_CLAUDE names a folder with one,
+which is then run instead.
 """
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.e2e import node
+from tests.e2e.fake_llm import calling
 from tests.e2e.hushgate import ROOT
 from tests.e2e.mcp_public import KEY, WRONG, Public
 from tests.e2e.programs import programs_in
@@ -23,12 +27,16 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 URL = "https://mcp.your-domain.com/mcp"
 PAGE = (ROOT / "docs" / "mcp-clients.md").read_text()
 FOR_ME, FOR_A_PROJECT, LIST = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)[0].splitlines()
+OTHER = os.environ.get("HUSHGATE_CLAUDE", "")
 ALONE = (
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
     "DISABLE_AUTOUPDATER",
     "DISABLE_ERROR_REPORTING",
     "DISABLE_TELEMETRY",
 )
+APPROVED = '"enableAllProjectMcpServers": true'
+"""What a user of newer versions would be asked."""
+assert APPROVED in PAGE
 STATES = [(KEY, "Connected"), (WRONG, "Failed to connect")]
 AWAY = 2.0
 """Seconds after which home is started again."""
@@ -44,7 +52,7 @@ class User(NamedTuple):
     def run(self, line: str, key: str = KEY, url: str = "") -> str:
         """What a line of the page prints in their shell, for this URL; it succeeds."""
         environ = {
-            "PATH": f"{Path(sys.executable).parent}:{node.path()}",
+            "PATH": ":".join((OTHER, str(Path(sys.executable).parent), node.path())).lstrip(":"),
             "HOME": str(self.home),
             "HUSHGATE_KEY": key,
             **dict.fromkeys(ALONE, "1"),
@@ -58,12 +66,13 @@ class User(NamedTuple):
         return done.stdout.decode()
 
     def state(self, key: str = KEY, url: str = "") -> str:
-        """What Claude Code says of the server, after it has asked it."""
+        """What Claude Code says of the server, after it has asked it; newer versions add a reason."""
         listed = self.run(LIST, key)
-        found = re.search(rf"^home: {re.escape(url or self.public.url)} \(HTTP\) - \S+ (.*)$", listed, re.MULTILINE)
+        found = re.search(rf"^home: {re.escape(url or self.public.url)} \(HTTP\) - \S+ ([\w ]+)", listed, re.MULTILINE)
         assert found, listed
-        assert f"Status: {found[1]}" in re.sub(r"Status: \S+ ", "Status: ", self.run("claude mcp get home", key))
-        return found[1]
+        state = found[1].strip()
+        assert re.search(rf"^  Status: \S+ {state}$", self.run("claude mcp get home", key), re.MULTILINE)
+        return state
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +103,9 @@ def test_the_command_that_is_printed(user: User, key: str, state: str) -> None:
 
 @pytest.mark.parametrize(("key", "state"), STATES, ids=["good", "wrong"])
 def test_the_file_of_a_project_that_is_printed(user: User, key: str, state: str) -> None:
+    settings = user.home / ".claude" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(f"{{{APPROVED}}}")
     user.run(FOR_A_PROJECT)
     assert KEY not in (user.project / ".mcp.json").read_text()
     assert user.state(key) == state
@@ -114,3 +126,24 @@ def test_home_that_comes_while_claude_code_starts(user: User) -> None:
     coming.start()
     assert user.state() == "Connected"
     coming.join()
+
+
+def test_a_whole_session_in_the_middle_of_which_home_goes_away(user: User) -> None:
+    """Four calls of a tool, one after the other; home is killed before the second."""
+    home, coming = user.public.tunnel.client, threading.Event()
+
+    def before(call: int) -> None:
+        if call == 2:
+            home.kill()
+            threading.Timer(AWAY, start).start()
+
+    def start() -> None:
+        home.start()
+        coming.set()
+
+    user.run(FOR_ME)
+    with calling("mcp__home__add", {"a": 2, "b": 40}, 4, before) as model:
+        asks = f"ENABLE_TOOL_SEARCH=false ANTHROPIC_BASE_URL={model} ANTHROPIC_API_KEY=none"
+        said = user.run(f"{asks} claude -p 'add the numbers' --allowedTools mcp__home__add")
+    assert coming.is_set()
+    assert json.loads(said) == ['{"result":42}'] * 4
