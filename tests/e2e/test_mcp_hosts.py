@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
@@ -14,11 +13,11 @@ import pytest
 from anyio.to_thread import run_sync
 from mcp import Client, StdioServerParameters
 
-from tests.e2e import node
+from tests.e2e import mcp_proxy, node
 from tests.e2e.hushgate import ROOT
 from tests.e2e.mcp_public import KEY, WRONG, Public
 from tests.e2e.mcp_raw import INITIALIZE
-from tests.e2e.programs import installed, programs_in
+from tests.e2e.programs import programs_in
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 
@@ -50,18 +49,8 @@ class Scene(NamedTuple):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with programs_in(tmp_path_factory.mktemp("hosts")) as programs:
-        yield Scene(Public(programs).start(), f"{proxy(programs.directory)}:{node.path()}")
-
-
-def proxy(directory: Path) -> Path:
-    """A folder for PATH with mcp-proxy, which does not see the packages of the tests."""
-    here = Path(__file__).parent / "mcp_proxy"
-    packages = installed(here, "requirements.txt", tag=str(sys.implementation.cache_tag)) / "python"
-    script = directory / "bin" / "mcp-proxy"
-    script.parent.mkdir()
-    script.write_text(f'#!/bin/sh\nPYTHONPATH="{packages}" exec "{sys.executable}" -S -m mcp_proxy "$@"\n')
-    script.chmod(0o755)
-    return script.parent
+        folder = mcp_proxy.command_in(programs.directory).parent
+        yield Scene(Public(programs).start(), f"{folder}:{node.path()}")
 
 
 def bridge(scene: Scene, name: str, url: str, key: str = "") -> StdioServerParameters:
