@@ -1,6 +1,8 @@
 """Whole files."""
 
+import errno
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -114,3 +116,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"[server]\n# caf\xe9\n")
     with pytest.raises(ConfigError, match="line 2: is not UTF-8 text"):
         load(tmp_path / "latin.toml", {})
+
+
+def test_a_file_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As seen by somebody who is not root."""
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ConfigError, match=r"Permission denied; this user may not; run it as the file's owner"):
+        load(tmp_path / "server.toml", {})

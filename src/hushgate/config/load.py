@@ -5,6 +5,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from hushgate.config.access import read_access
 from hushgate.config.client import read_client
@@ -13,6 +14,11 @@ from hushgate.config.secrets import Tokens
 from hushgate.config.server import read_server
 from hushgate.config.table import Report, Table
 from hushgate.errors import ConfigError
+
+_READING: Final[dict[type[OSError], str]] = {
+    FileNotFoundError: "name a configuration file that exists",
+    PermissionError: "this user may not; run it as the file's owner, or give the file to this user",
+}
 
 
 def load(path: Path, environ: Mapping[str, str], *, platform: str = sys.platform) -> Loaded:
@@ -60,7 +66,8 @@ def _document(path: Path, report: Report) -> tuple[dict[str, object], int] | Non
             raw = file.read()
             mode = path.stat().st_mode
     except OSError as error:
-        report.problem("", f"cannot be read: {error.strerror}; name a configuration file that exists")
+        advice = _READING.get(type(error), "name a configuration file")
+        report.problem("", f"cannot be read: {error.strerror}; {advice}")
         return None
     try:
         # A byte order mark is what some Windows editors leave; TOML knows none.
