@@ -3,6 +3,7 @@
 import http.client
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -29,7 +30,7 @@ def show(tunnel: Tunnel) -> None:
     services = find_services()
     for name, (port, what) in services.items():
         print(f"  {name:<7} 127.0.0.1:{port}  {what}")
-    title("The article's two files, and what differs because both ends share this machine")
+    title("The two files of tests/e2e/article, and what differs because everything shares this machine")
     local = {name: port for name, (port, _) in services.items()}
     tunnel.configure(local)
     title("hushgate server server.toml · hushgate client client.toml")
@@ -65,7 +66,7 @@ def main() -> int:
     tunnel = Tunnel(directory)
     try:
         show(tunnel)
-    except (Failed, OSError, ValueError, http.client.HTTPException) as error:
+    except (Failed, OSError, ValueError, http.client.HTTPException, subprocess.TimeoutExpired) as error:
         print(f"\n{paint('✗', '31')} {error}\n{tunnel.logs()}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

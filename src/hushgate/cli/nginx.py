@@ -28,8 +28,8 @@ def run(file: Path) -> int:
 def command(file: Path) -> int:
     """Print what nginx needs for HTTP services.
 
-    Those with a `hostname` or `path`: the article's file passes the tunnel alone. Each block says where it belongs;
-    $connection_upgrade is that file's.
+    Those with a `hostname` or `path`: the nginx.conf that README.md shows passes the tunnel alone. Each block says
+    where it belongs; $connection_upgrade is that file's.
 
     \b
     Example:
