@@ -30,6 +30,7 @@ NO_TEST = {
     "uplink/words.py": "sentences; tests/uplink/test_uplink.py and tests/faults/test_tokens.py look for them",
     "doctor/faults.py": "tests/doctor/test_mcp.py and test_ollama.py seed every fault",
     "mcp/child.py": "tests/mcp/test_bridge.py starts and ends real programs, well-behaved and not",
+    "link/way.py": "tests/server/test_wayhome.py and tests/client/test_gate.py go both ways that it is",
     "link/routes.py": "a protocol without code; the type checker tests it",
     "transports/base.py": "the contract, which tests/transports/test_contract.py holds every pipe to",
     "transports/servername.py": "one callback of OpenSSL; tests/transports/test_tls.py looks at what it sends",

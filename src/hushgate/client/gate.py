@@ -5,7 +5,7 @@ nothing that home does not allow, and a service whose port on the VPS is plain t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from math import inf
 
 from hushgate.config.model import ClientService
@@ -13,12 +13,13 @@ from hushgate.edge.gateway import Gateway
 from hushgate.edge.judge import Rules, name_of
 from hushgate.edge.profile import Profile
 from hushgate.edge.rewrite import Peer
-from hushgate.edge.sides import Failure, Site, Timing
+from hushgate.edge.sides import Failure, HomeUser, Site, Timing
 from hushgate.errors import PipeError
 from hushgate.link.streampipe import StreamPipe
+from hushgate.link.way import Way
 from hushgate.protocol.stream import ByteStream
 from hushgate.tasks import Tasks
-from hushgate.transports.base import NOBODY, Message, Pipe
+from hushgate.transports.base import Pipe
 
 Dial = Callable[[], Awaitable[Pipe]]
 _PATIENT = Timing(inf, inf, inf)
@@ -72,22 +73,18 @@ def _site(service: ClientService, profile: Profile) -> Site:
     return Site(service.name, Rules(service.name, own, profile, advice), timing=_PATIENT)
 
 
-class LocalWay:
+class LocalWay(Way[Pipe]):
     """The connection to the service (edge.sides.HomeWire)."""
 
+    user: HomeUser
     parked = 0.0
 
     def __init__(self, host: bytes, dial: Dial, tasks: Tasks) -> None:
-        self.user: Gateway
+        super().__init__()
         self._host = host
         self._dial = dial
         self._tasks = tasks
         self._dialling: asyncio.Task[None] | None = None
-        self._pipe: Pipe | None = None
-
-    @property
-    def full(self) -> bool:
-        return self._pipe is None or self._pipe.full
 
     def begin(self, visitor: str) -> None:
         if self._pipe is not None:
@@ -95,38 +92,12 @@ class LocalWay:
         else:
             self._dialling = self._tasks.start("dial", self._connect())
 
-    def write(self, messages: Sequence[Message]) -> None:
-        if self._pipe is not None:
-            self._pipe.write(messages)
-
-    def pause(self) -> None:
-        if self._pipe is not None:
-            self._pipe.pause()
-
-    def resume(self) -> None:
-        if self._pipe is not None:
-            self._pipe.resume()
-
-    def close(self) -> None:
-        if self._pipe is not None:
-            pipe, self._pipe = self._pipe, None
-            pipe.switch(NOBODY)
-            pipe.close()
-
     def drop(self) -> None:
         if self._dialling is not None:
             self._dialling.cancel()
             self._dialling = None
-        if self._pipe is not None:
-            pipe, self._pipe = self._pipe, None
-            pipe.switch(NOBODY)
+        if pipe := self._let_go():
             pipe.abort("the request is over")
-
-    def received(self, view: memoryview) -> int:
-        return self.user.from_home(view)
-
-    def writable(self) -> None:
-        self.user.home_writable()
 
     def ended(self, error: str | None) -> None:
         self._pipe = None

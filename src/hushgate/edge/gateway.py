@@ -151,11 +151,9 @@ class Gateway:
         hearing = self._stage = Hearing(self, Exchange(request, self._peer, Outcome(self.now())))
         hearing.begin()
 
-    # Home's side, called by the HomeWire.
+    # Home's side (sides.HomeUser).
 
     def home_open(self, host: bytes, *, reused: bool) -> None:
-        """There is a way home, where requests have the Host `host` (empty: the visitor's); `reused`: an earlier request
-        went the same way."""
         stage = self._stage
         assert isinstance(stage, Passage) and stage.state is State.PARKED, "nobody asked for a way home"
         stage.home_open(host, reused=reused)
@@ -173,7 +171,6 @@ class Gateway:
             self._stage.home_writable()
 
     def home_ended(self, failure: Failure | None) -> None:
-        """Home's connection is over: None when it ended in order."""
         if isinstance(self._stage, Passage):
             self._stage.home_ended(failure)
 

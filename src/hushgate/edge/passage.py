@@ -70,10 +70,9 @@ class Passage:
         if relay.meter is not None:
             self.exchange.note(relay.meter.facts())
 
-    # Home's side.
+    # Home's side (sides.HomeUser).
 
     def home_open(self, host: bytes, *, reused: bool) -> None:
-        """See Gateway."""
         request, peer = self.exchange.request, self.exchange.peer
         mapping = Mapping(host, self._connection.site.prefix)
         self.exchange.outcome.parked = self._home.parked

@@ -45,6 +45,21 @@ class Failure(Enum):
         return Deny(502, self.name.lower(), f"{service}: {self.value}")
 
 
+class HomeUser(Protocol):
+    """Who goes home by a HomeWire, and is called by it (edge.gateway.Gateway)."""
+
+    def home_open(self, host: bytes, *, reused: bool) -> None:
+        """There is a way, on which requests have the Host `host` (empty: the visitor's); `reused`: an earlier request
+        went the same one."""
+
+    def from_home(self, view: memoryview) -> int: ...
+
+    def home_writable(self) -> None: ...
+
+    def home_ended(self, failure: Failure | None) -> None:
+        """Home's connection is over: None when it ended in order."""
+
+
 class HomeWire(Protocol):
     """The way home of one visitor: it opens a connection when one is needed, and waits for home when it is away."""
 
@@ -56,8 +71,8 @@ class HomeWire(Protocol):
         """Seconds for which the request begun last waited for home."""
 
     def begin(self, visitor: str) -> None:
-        """A request begins, of the visitor with this address: calls `Gateway.home_open`, at once or when there is a
-        way, or `Gateway.home_ended`, never at once."""
+        """A request begins, of the visitor with this address: calls `HomeUser.home_open`, at once or when there is a
+        way, or `HomeUser.home_ended`, never at once."""
 
     def write(self, messages: Sequence[Sequence[bytes]]) -> None: ...
 

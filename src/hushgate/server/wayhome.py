@@ -9,15 +9,15 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from hushgate.edge.sides import Failure
+from hushgate.edge.sides import Failure, HomeUser
 from hushgate.errors import LocalProtocolError
 from hushgate.link.lobby import Lobby
 from hushgate.link.routes import Route
 from hushgate.link.streampipe import StreamPipe
+from hushgate.link.way import Way
 from hushgate.protocol.frames import Buffer, Code, Open
-from hushgate.transports.base import NOBODY, Message
+from hushgate.transports.base import Message
 
 _REOPENED_MAX = 3
 """So often is a stream that ended before its first byte left followed by another, for one request."""
@@ -32,18 +32,6 @@ _SERVICE: dict[Code, Failure] = {
 """Resets that say something of home's service; all others are about the way to it."""
 
 
-class WayUser(Protocol):
-    """Who uses the way home (edge.gateway.Gateway)."""
-
-    def home_open(self, host: bytes, *, reused: bool) -> None: ...
-
-    def from_home(self, view: memoryview) -> int: ...
-
-    def home_writable(self) -> None: ...
-
-    def home_ended(self, failure: Failure | None) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Destination:
     """What all ways to one service share: where it is now, the Host that its requests shall have there, and where its
@@ -55,18 +43,19 @@ class Destination:
     lobby: Lobby
 
 
-class WayHome:
-    """See edge.gateway.HomeWire. `port` is the visitor's, for home's log."""
+class WayHome(Way[StreamPipe]):
+    """edge.sides.HomeWire. `port` is the visitor's, for home's log."""
+
+    user: HomeUser
 
     def __init__(self, destination: Destination, port: int) -> None:
-        self.user: WayUser
+        super().__init__()
         self.parked = 0.0
         self.left = False
         """Nobody needs it any more."""
         self._destination = destination
         self._port = port
         self._visitor = ""
-        self._pipe: StreamPipe | None = None
         self._host = b""
         self._held: list[Buffer] = []
         """What has to be sent again, since nothing of it had left."""
@@ -74,10 +63,6 @@ class WayHome:
         self._waiting_since: float | None = None
         self._reopened = 0
         self._failing: asyncio.Handle | None = None
-
-    @property
-    def full(self) -> bool:
-        return self._pipe is None or self._pipe.full
 
     def begin(self, visitor: str) -> None:
         self.parked, self._reopened = 0.0, 0
@@ -93,26 +78,21 @@ class WayHome:
 
     def write(self, messages: Sequence[Message]) -> None:
         if self._pipe is not None:
-            self._pipe.write(messages)
+            super().write(messages)
         else:
             for message in messages:
                 self._held += message
 
     def pause(self) -> None:
         self._paused = True
-        if self._pipe is not None:
-            self._pipe.pause()
+        super().pause()
 
     def resume(self) -> None:
         self._paused = False
-        if self._pipe is not None:
-            self._pipe.resume()
+        super().resume()
 
     def close(self) -> None:
-        if self._pipe is not None:
-            pipe, self._pipe = self._pipe, None
-            pipe.switch(NOBODY)
-            pipe.close()
+        super().close()
         self.drop()
 
     def drop(self) -> None:
@@ -124,9 +104,7 @@ class WayHome:
             self._stop_waiting()
             self._destination.lobby.leave(self)
         self._held, self._paused = [], False
-        if self._pipe is not None:
-            pipe, self._pipe = self._pipe, None
-            pipe.switch(NOBODY)
+        if pipe := self._let_go():
             pipe.drop()
 
     # The lobby's side (link.lobby.Visitor).
@@ -143,12 +121,6 @@ class WayHome:
         self.refuse()
 
     # The pipe's side.
-
-    def received(self, view: memoryview) -> int:
-        return self.user.from_home(view)
-
-    def writable(self) -> None:
-        self.user.home_writable()
 
     def ended(self, error: str | None) -> None:
         pipe, self._pipe = self._pipe, None
