@@ -1,8 +1,9 @@
 """A stream of a session as a pipe, for whoever reads and writes bytes in this process: the HTTP gateway, TLS visitors.
 
-What is written waits here, not in the mux, until the stream has its turn; then whole buffers leave as they were given
-whenever they fit. `full` follows the same marks as a socket's write buffer. What arrives is shown from the link's own
-buffer; a pause leaves it in the stream's backlog, so that credit holds the peer back.
+What is written waits here, not in the mux, until the stream has its turn. Then one large buffer leaves without a copy,
+in as many frames as it takes, and small ones are joined. `full` follows the same marks as a socket's write buffer. What
+arrives is shown from the link's own buffer; a pause leaves it in the stream's backlog, so that credit holds the peer
+back.
 
 Unlike a socket a stream knows what has left: `unsent` gives back what has not, when nothing of it has.
 """
@@ -86,17 +87,13 @@ class StreamPipe(Pipe):
         if not queue:
             return None if self._finished else b""
         self._untouched = False
-        first = queue.popleft()
+        first = self._cut(n)
         if len(first) < n and queue:
-            parts = [first]
-            size = len(first)
+            parts, size = [first], len(first)
             while queue and size < n:
-                parts.append(part := queue.popleft())
+                parts.append(part := self._cut(n - size))
                 size += len(part)
             first = b"".join(parts)
-        if len(first) > n:
-            queue.appendleft(first[n:])
-            first = first[:n]
         self._queued -= len(first)
         if self._finished and not queue:
             # The end is a turn of its own.
@@ -144,6 +141,15 @@ class StreamPipe(Pipe):
 
     def datagram(self, view: memoryview) -> None:
         pass
+
+    def _cut(self, n: int) -> Buffer:
+        """The first `n` bytes of the first buffer, which are not copied for that."""
+        first = self._queue.popleft()
+        if len(first) <= n:
+            return first
+        view = memoryview(first)
+        self._queue.appendleft(view[n:])
+        return view[:n]
 
     def _hold(self) -> None:
         return

@@ -21,8 +21,9 @@ _PIECE: Final = 1024
 
 
 class SealedStream:
-    """What an endpoint sees (stream.ByteStream). The peer's hello calls `stood`: from then on it is known that the
-    peer holds the key. `failed` is told why the stream was given up for cryptography's sake, once."""
+    """What an endpoint sees (stream.ByteStream): the stream below, but for what the seal has to say. The peer's
+    hello calls `stood`: from then on it is known that the peer holds the key. `failed` is told why the stream was given
+    up for cryptography's sake, once."""
 
     def __init__(
         self,
