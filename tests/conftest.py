@@ -30,6 +30,12 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Generator[None
     return result
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    if call.excinfo:
+        item.config.hook.pytest_timeout_cancel_timer(item=item)  # All is left: it must not interrupt pytest itself.
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     if settings := item.stash.get(_LIMITS, None):

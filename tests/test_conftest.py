@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LIMITS = """
 from tests import conftest
-conftest.AGAIN, conftest.TEARDOWN, conftest.END = 0.2, 1.0, 1.0
+conftest.AGAIN, conftest.TEARDOWN, conftest.END = 0.5, 1.0, 1.0
 """
 HANGING = """
 import asyncio, os, subprocess, sys, threading

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from dataclasses import replace
 from typing import cast
 
@@ -104,12 +105,24 @@ def test_when_the_route_is_back_or_gone_for_good_those_who_wait_hear_of_it() -> 
 def test_nobody_waits_longer_than_the_visitors_time() -> None:
     async def main() -> None:
         made = lobby(Way(), wait=0.05)
-        first, second = Guest(), Guest()
+        stays: list[float] = []
+
+        class Timed(Guest):
+            def __init__(self) -> None:
+                super().__init__()
+                self.came = time.monotonic()
+
+            def dismiss(self) -> None:
+                super().dismiss()
+                stays.append(time.monotonic() - self.came)
+
+        first, second = Timed(), Timed()
         made.enter(first, "a")
         await asyncio.sleep(0.03)
+        second.came = time.monotonic()
         made.enter(second, "a")
-        await until(lambda: first.told, "the first to go")
-        assert (first.told, second.told) == (["dismissed"], [])
         await until(lambda: second.told, "the second to go")
+        assert (first.told, second.told) == (["dismissed"], ["dismissed"])
+        assert min(stays) > 0.049, "each has its own time"
 
     run(main())

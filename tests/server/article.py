@@ -127,12 +127,13 @@ def masked(data: bytes) -> bytes:
     return re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: -", data)
 
 
-def look(port: int, data: bytes, trust: Path | None, *, wait: float = 0.3) -> Seen:
-    """Sends `data`, over TLS when `trust` names the certificate; reads to the end or for `wait` seconds of silence."""
+def look(port: int, data: bytes, trust: Path | None, *, wait: float = 0.3, first: float = 0.0) -> Seen:
+    """Sends `data`, over TLS when `trust` names the certificate; reads to the end or for `wait` seconds of silence,
+    which for the first byte may be `first`: on a busy machine an answer that is expected takes its time."""
     with connect(port, trust) as sock:
-        sock.settimeout(wait)
+        sock.settimeout(max(wait, first))
         sock.sendall(data)
-        return read(sock)
+        return read(sock, wait)
 
 
 def connect(port: int, trust: Path | None) -> socket.socket:
@@ -145,11 +146,13 @@ def connect(port: int, trust: Path | None) -> socket.socket:
     return context.wrap_socket(sock, server_hostname="your-domain.com", suppress_ragged_eofs=False)
 
 
-def read(sock: socket.socket) -> Seen:
+def read(sock: socket.socket, wait: float | None = None) -> Seen:
+    """To the end, or a silence of the socket's timeout, after the first byte of `wait` seconds."""
     data = b""
     try:
         while piece := sock.recv(65536):
             data += piece
+            sock.settimeout(wait or sock.gettimeout())
     except TimeoutError:
         return Seen(masked(data), "open")
     except ssl.SSLError as error:

@@ -26,6 +26,7 @@ from hushgate.transports.stream import SocketPipe
 from hushgate.transports.tls import TlsServer
 from tests.aio import run
 from tests.logs import capture_logs
+from tests.patience import in_time
 from tests.processes import killed_at_the_end
 from tests.server.article import connect, look, nginx
 from tests.server.probes import request
@@ -203,7 +204,7 @@ def test_what_is_not_quite_an_upgrade_is_a_request(line: bytes, headers: tuple[b
 
     def visit(port: int) -> None:
         body = b"x" if b"Content-Length: 1" in headers else b""
-        seen = look(port, request(line, *headers, proof(), body=body), None)
+        seen = look(port, request(line, *headers, proof(), body=body), None, first=10)
         assert seen.data.startswith(b"HTTP/1.1 200 OK\r\n")
         assert seen.end == "open"
 
@@ -221,7 +222,7 @@ def test_a_proof_is_good_once_and_the_log_says_who(capsys: pytest.CaptureFixture
         with connect(port, None) as sock:
             sock.sendall(request(b"GET / HTTP/1.1", *BARE, same))
             until(sock, b"\r\n\r\n")
-            again = look(port, request(b"GET / HTTP/1.1", *BARE, same, forwarded), None)
+            again = look(port, request(b"GET / HTTP/1.1", *BARE, same, forwarded), None, first=10)
             assert again.data.endswith(b'{"status":"ok","version":"1.0.0"}')
 
     with capture_logs() as lines:
@@ -237,14 +238,16 @@ def test_the_oldest_idle_stranger_makes_room() -> None:
 
     def visit(port: int) -> None:
         silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
-        seen = look(port, request(b"GET / HTTP/1.1"), None)
+        seen = look(port, request(b"GET / HTTP/1.1"), None, first=10)
         assert seen.data
         silent[0].settimeout(5)
         assert silent[0].recv(1) == b""
         busy = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         for sock in busy:
-            sock.sendall(b"GET / HTTP/1.1\r\n")
-        seen = look(port, b"", None)
+            sock.sendall(request(b"GET /health HTTP/1.1") + b"GET / HTTP/1.1\r\n")
+            until(sock, b'{"status":"healthy"}')
+        seen = look(port, b"", None, first=10)
+        assert (seen.data, seen.end) == (b"", "end"), "nobody of those inside is idle"
         for sock in (*silent, *busy):
             sock.close()
 
@@ -257,11 +260,11 @@ def test_one_address_has_few_places(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def visit(port: int) -> None:
         held = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
-        refused = look(port, request(b"GET / HTTP/1.1"), None)
+        refused = look(port, request(b"GET / HTTP/1.1"), None, first=10)
         assert (refused.data, refused.end) == (b"", "end")
         held.pop().close()
-        deadline = time.monotonic() + 5
-        while not look(port, request(b"GET / HTTP/1.1"), None).data:
+        deadline = time.monotonic() + 20
+        while not look(port, request(b"GET / HTTP/1.1"), None, first=10).data:
             assert time.monotonic() < deadline
         held.pop().close()
 
@@ -270,7 +273,7 @@ def test_one_address_has_few_places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_silent_peers_do_not_delay_a_link(tmp_path: Path) -> None:
     pair = write_pair(tmp_path, "your-domain.com")
-    host = Host(TlsServer(*pair))
+    taken: list[float] = []
 
     def visit(port: int) -> None:
         held = [socket.create_connection(("127.0.0.1", port)) for _ in range(64)]
@@ -280,11 +283,15 @@ def test_silent_peers_do_not_delay_a_link(tmp_path: Path) -> None:
         with connect(port, pair[0]) as sock:
             sock.sendall(request(b"GET / HTTP/1.1", *BARE, proof()))
             until(sock, b"\r\n\r\n")
-        assert time.monotonic() - started < 1
+        taken.append(time.monotonic() - started)
         for sock in held:
             sock.close()
 
-    run(host.run(visit))
+    def attempt() -> float:
+        run(Host(TlsServer(*pair)).run(visit))
+        return taken[-1]
+
+    in_time(attempt, 1.0)
 
 
 def test_faults_of_the_address_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +368,7 @@ def _crowd(port: int) -> float:
             time.sleep(0.1)
         for sock in crowd:
             sock.close()
-        deadline = time.monotonic() + 5
-        while not look(port, request(b"GET / HTTP/1.1"), None).data:
+        deadline = time.monotonic() + 20
+        while not look(port, request(b"GET / HTTP/1.1"), None, first=10).data:
             assert time.monotonic() < deadline
     return time.monotonic() - started

@@ -15,6 +15,7 @@ from hushgate.server.sites import Sites
 from hushgate.server.stranger import DoorTiming
 from hushgate.transports.tls import TlsServer
 from tests.aio import run
+from tests.patience import in_time
 from tests.server.article import Seen, connect, look, nginx, read
 from tests.server.probes import ON_TLS_PORT, PROBES, request
 from tests.transports.certificates import write_pair
@@ -29,11 +30,12 @@ def closed(timing: DoorTiming | None = None, tls: TlsServer | None = None, path:
     return Door(Address("127.0.0.1", 0), tls, lambda _blob: "no", lambda *_: None, oauth=oauth, timing=timing)
 
 
-def all_of(port: int, probes: dict[str, bytes], trust: Path | None, wait: float = 0.3) -> dict[str, Seen]:
+def all_of(
+    port: int, probes: dict[str, bytes], trust: Path | None, wait: float = 0.3, first: float = 0.0
+) -> dict[str, Seen]:
     with ThreadPoolExecutor(16) as pool:
-        return dict(
-            zip(probes, pool.map(lambda data: look(port, data, trust, wait=wait), probes.values()), strict=True)
-        )
+        seen = pool.map(lambda data: look(port, data, trust, wait=wait, first=first), probes.values())
+        return dict(zip(probes, seen, strict=True))
 
 
 @pytest.mark.system
@@ -119,10 +121,11 @@ def test_a_refused_upgrade_is_answered_as_without_it(tmp_path: Path) -> None:
         door = closed(tls=TlsServer(*pair))
         await door.start()
         for path in (b"/", b"/health", b"/other"):
-            plain = await asyncio.to_thread(look, door.address.port, request(b"GET %s HTTP/1.1" % path), pair[0])
-            for upgrade in upgrades:
-                seen = await asyncio.to_thread(look, door.address.port, upgrade.replace(b"%s", path), pair[0])
-                assert seen == plain
+            probes = {str(number): upgrade.replace(b"%s", path) for number, upgrade in enumerate(upgrades)}
+            probes["plain"] = request(b"GET %s HTTP/1.1" % path)
+            seen = await asyncio.to_thread(all_of, door.address.port, probes, pair[0], first=10)
+            assert seen["plain"].data
+            assert set(seen.values()) == {seen["plain"]}
         await door.stop()
 
     run(check())
@@ -151,17 +154,18 @@ def test_clocks_end_a_connection_without_a_word(
             sock.sendall(data)
             return read(sock), time.monotonic() - started
 
-    async def check() -> None:
+    async def check() -> float:
         door = closed(FAST, TlsServer(*pair) if secure else None)
         await door.start()
         seen, took = await asyncio.to_thread(visit, door.address.port)
         assert bool(seen.data) == answered
         assert seen.end == ("cut" if secure else "end")
-        assert seconds - 0.15 < took < seconds + 0.25
+        assert seconds - 0.15 < took
         await door.stop()
         assert door.strangers == 0
+        return took
 
-    run(check())
+    in_time(lambda: run(check()), seconds + 0.25)
 
 
 def test_a_body_that_trickles_ends_at_the_total(tmp_path: Path) -> None:
@@ -169,24 +173,27 @@ def test_a_body_that_trickles_ends_at_the_total(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", port)) as sock:
             started = time.monotonic()
             sock.sendall(request(b"POST / HTTP/1.1", b"Content-Length: 900"))
-            sock.settimeout(0.1)
+            sock.settimeout(5)
             assert sock.recv(65536)
+            sock.settimeout(0.05)
             while True:
-                sock.sendall(b"a")
                 try:
+                    sock.sendall(b"a")
                     if not sock.recv(65536):
                         return time.monotonic() - started
                 except TimeoutError:
                     continue
+                except OSError:
+                    return time.monotonic() - started  # The byte came after the end.
 
-    async def check() -> None:
+    async def check() -> float:
         door = closed(FAST)
         await door.start()
         took = await asyncio.to_thread(visit, door.address.port)
-        assert FAST.linger + 0.2 < took < FAST.linger_total + 0.4
         await door.stop()
+        return abs(took - FAST.linger_total)
 
-    run(check())
+    in_time(lambda: run(check()), FAST.linger_total - FAST.linger - 0.2)
 
 
 def test_the_end_is_never_a_reset() -> None:
@@ -216,8 +223,8 @@ def test_many_requests_at_once_wait_for_a_slow_reader() -> None:
 
     def visit(port: int) -> Seen:
         with socket.create_connection(("127.0.0.1", port)) as sock:
-            sock.settimeout(0.5)
-            sock.sendall(count * request(b"GET /missing HTTP/1.1"))
+            sock.settimeout(10)
+            sock.sendall(count * request(b"GET /missing HTTP/1.1") + request(b"GET / HTTP/1.1", b"Connection: close"))
             return read(sock)
 
     async def check() -> None:
@@ -225,6 +232,7 @@ def test_many_requests_at_once_wait_for_a_slow_reader() -> None:
         await door.start()
         seen = await asyncio.to_thread(visit, door.address.port)
         assert seen.data.count(b"HTTP/1.1 404 Not Found\r\n") == count
+        assert (seen.data.count(b"HTTP/1.1 200 OK\r\n"), seen.end) == (1, "end")
         await door.stop()
 
     run(check())
