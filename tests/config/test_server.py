@@ -174,8 +174,11 @@ def test_hints_and_warnings(read: Read) -> None:
     assert 'reachable on the VPS only; "0.0.0.0:2222" lets everybody in' in loaded.hints[1]
     loaded, _ = read(server("", SERVICE.replace("0.0.0.0:2222", "127.0.0.1:11434")))
     assert "11434 is reachable on the VPS only; an access_key lets a laptop in" in loaded.hints[0]
-    loaded, problems = read(server("", f'[server.services.ssh]\ntoken = "{TOKEN}"\n'))
+    alone = f'[server.services.ssh]\ntoken = "{TOKEN}"\n'
+    loaded, problems = read(server("", alone))
     assert not problems and "has neither bind_addr nor access_key" in loaded.warnings[0]
+    loaded, problems = read(server("", alone + 'access_key = ""\n'))
+    assert len(problems) == 1 and not loaded.warnings
 
 
 KEY = "fedcba9876543210" * 4

@@ -64,11 +64,13 @@ def _service(name: str, table: Table, tokens: Tokens, fallback: Secret | None, t
         secrets = (fallback,)
     if not secrets and not verifying and len(table.report.problems) == problems:
         missing_token(table)
+    problems = len(table.report.problems)
     access_keys = tokens.all_of(table, "access_key")
     access_verifiers = verifiers(table, "access_verifier", "hushgate token verifier SERVICE --access")
+    for_laptops = access_keys or access_verifiers or len(table.report.problems) > problems
     bind = table.value("bind_addr", values.address, None)
     if "bind_addr" not in table:
-        if not access_keys and not access_verifiers and (http is None or not http.on_door):
+        if not for_laptops and (http is None or not http.on_door):
             table.report.warn(table.where, "has neither bind_addr nor access_key, so nobody can reach it")
     elif bind is not None and values.is_loopback(bind.host):
         wider = (
