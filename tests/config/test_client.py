@@ -59,8 +59,8 @@ def test_plain_text_to_another_machine_must_be_meant(read: Read, remote: str) ->
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (client("wss://your-domain.com/"), "client.remote_addr: your-domain.com is the article's example"),
-        (client("wss://t.Your-Domain.com/"), "t.your-domain.com is the article's example"),
+        (client("wss://your-domain.com/"), "client.remote_addr: your-domain.com is an example"),
+        (client("wss://t.Your-Domain.com/"), "t.your-domain.com is an example"),
         (client("https://h.example/"), "client.remote_addr: this version does not speak https://; write wss://"),
         (client("noise://h.example:1"), "does not speak noise"),
         (client(rest='[client.transport]\ntype = "tcp"\n' + SERVICE), 'type: is "tcp", but remote_addr says wss://'),

@@ -48,7 +48,7 @@ def test_values(tmp_path: Path) -> None:
         ('hostname = "https://a"', "hostname: is a host name alone, without scheme, port or path"),
         (
             'hostname = "x.your-domain.com"',
-            "hostname: x.your-domain.com is the article's example; write your own domain",
+            "hostname: x.your-domain.com is an example; write your own domain",
         ),
         ('path = "ollama"', 'path: must be a path such as "/ollama", of letters, digits and . _ ~ -'),
         ('path = "/"', 'path: must be a path such as "/ollama", of letters, digits and . _ ~ -'),

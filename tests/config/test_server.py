@@ -86,7 +86,7 @@ def test_tls(read: Read, tmp_path: Path) -> None:
         ("tls = false", '[server.transport]\ntype = "tls"\n', "server.tls: is false, but the transport table"),
         ('names = ["https://a"]', "", "server.names: are host names alone"),
         ('names = ["a:443"]', "", "server.names: are host names alone"),
-        ('names = ["your-domain.com"]', "", "server.names: your-domain.com is the article's example"),
+        ('names = ["your-domain.com"]', "", "server.names: your-domain.com is an example"),
         ("heartbeat_interval = -1", "", "server.heartbeat_interval: must be at least 0"),
         ("", '[server.limits]\nreplay = "1KiB"\n', "server.limits.replay: must be at least 65536 bytes"),
         ("", "[server.limits]\nstreems = 1\n", "server.limits.streems: unknown key; did you mean streams?"),

@@ -89,7 +89,7 @@ def _hostnames(table: Table) -> tuple[str, ...]:
     for written in table.value("hostname", _texts, []):
         name = written.strip().lower().removesuffix(".")
         if is_placeholder(name):
-            table.problem("hostname", f"{name} is the article's example; write your own domain")
+            table.problem("hostname", f"{name} is an example; write your own domain")
         elif not _NAME.fullmatch(name):
             table.problem("hostname", "is a host name alone, without scheme, port or path")
         else:

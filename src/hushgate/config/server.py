@@ -134,7 +134,7 @@ def _names(section: Table) -> tuple[str, ...]:
     for written in section.value("names", values.texts, []):
         name = written.strip().lower()
         if is_placeholder(name):
-            section.problem("names", f"{name} is the article's example; write your own domain")
+            section.problem("names", f"{name} is an example; write your own domain")
         elif any(c.isspace() or c in "/@?#" for c in name) or (":" in name and not is_ip(name)):
             section.problem("names", "are host names alone, without scheme, port or path")
         else:

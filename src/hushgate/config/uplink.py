@@ -48,7 +48,7 @@ def _remote(section: Table, transport: Transport) -> Remote:
     if remote is unknown:
         return remote
     if is_placeholder(remote.host):
-        section.problem("remote_addr", f"{remote.host} is the article's example; write your own domain")
+        section.problem("remote_addr", f"{remote.host} is an example; write your own domain")
     elif not remote.tls and not insecure and not values.is_loopback(remote.host):
         better = (
             f"wss://{Address(remote.host, remote.port)}/" if remote.port not in (80, 443) else f"wss://{remote.host}/"
