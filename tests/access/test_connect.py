@@ -94,6 +94,26 @@ def test_each_failure_is_one_line_and_an_exit_code(trouble: str, code: int, said
     run(main(), 60)
 
 
+def test_a_key_that_was_removed_while_the_laptop_was_away_is_one_line_too(tmp_path: Path) -> None:
+    """It takes a second refusal, five seconds after the first."""
+
+    async def main() -> None:
+        async with tunnel() as made:
+            process = await connect(made, tmp_path)
+            await talk(process, b"hello")
+            config = made.server.config
+            echo = replace(config.services["echo"], access_keys=())
+            made.cutter.refusing = True
+            made.cutter.cut()
+            made.server.reload(replace(config, services={"echo": echo}))
+            made.cutter.refusing = False
+            _, err = await asyncio.wait_for(process.communicate(), 25)
+            said = "echo: the server does not know our access key any more\n"
+            assert (err.decode(), process.returncode) == (said, 3)
+
+    run(main(), 60)
+
+
 @pytest.mark.parametrize(("code", "exit_code"), [(code, 3) for code in (Code.DENIED, Code.WITHDRAWN)])
 def test_what_was_refused(code: Code, exit_code: int) -> None:
     assert explained("ssh", code, "").exit_code == exit_code

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from hushgate.guard.keyring import Keyring
 from tests.aio import run
 from tests.cutter import How
 from tests.laptops import Laptop, laptop
@@ -161,7 +162,10 @@ def test_a_removed_key_ends_its_streams_within_a_second_and_no_others() -> None:
     run(main())
 
 
-def test_a_removed_key_ends_the_streams_of_a_laptop_that_is_away_too() -> None:
+def test_a_removed_key_ends_the_streams_of_a_laptop_that_is_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At both ends, the laptop's when it comes back and is refused, long before the grace is over."""
+    monkeypatch.setattr("hushgate.uplink.uplink._RETRY_REFUSED", 0.3)
+
     async def main() -> None:
         async with tunnel() as made, laptop(made) as one:
             reader, writer = await one.visit()
@@ -172,7 +176,32 @@ def test_a_removed_key_ends_the_streams_of_a_laptop_that_is_away_too() -> None:
             echo = replace(config.services["echo"], access_keys=())
             made.server.reload(replace(config, services={"echo": echo}))
             await until(lambda: made.empty, "home to be left", 1.0)
+            one.cutter.refusing = False
+            assert await ending(reader) == "reset"
+            assert made.lines("streams ended", "the server does not know our access key any more")
             await leave(writer)
+
+    run(main())
+
+
+def test_one_refusal_ends_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a server that was started this moment."""
+    monkeypatch.setattr("hushgate.uplink.uplink._RETRY_REFUSED", 0.3)
+
+    async def main() -> None:
+        async with tunnel() as made, laptop(made) as one:
+            visitor = await one.visit()
+            await say(visitor, b"before")
+            sessions = made.server.sessions
+            keyring = sessions.keyring
+            for _ in range(2):
+                made.log.clear()
+                sessions.keyring = Keyring({})
+                one.cutter.cut()
+                await until(lambda: made.lines("not connected", "no access key of ours"), "the refusal")
+                sessions.keyring = keyring
+                await say(visitor, b"after")
+            await leave(visitor[1])
 
     run(main())
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hushgate.config.model import AccessService, SessionLimits
+from hushgate.config.model import AccessService, SessionLimits, Timing
 from hushgate.errors import AuthError, LocalProtocolError, UnreachableError
 from hushgate.log import logger
 from hushgate.protocol.frames import Code, Open
@@ -16,7 +16,7 @@ from hushgate.protocol.stream import Stream
 from hushgate.uplink.uplink import Uplink
 from tests.aio import run
 from tests.laptops import access_config
-from tests.tunnel import Tunnel, access_key, tunnel, until
+from tests.tunnel import QUICK, Tunnel, access_key, tunnel, until
 
 
 class User:
@@ -33,11 +33,14 @@ class User:
         stream.reset(Code.DENIED)
 
 
-def uplink(made: Tunnel, services: Sequence[str] = ("echo",), which: str = "current") -> tuple[Uplink, User]:
+def uplink(
+    made: Tunnel, services: Sequence[str] = ("echo",), which: str = "current", timing: Timing = QUICK
+) -> tuple[Uplink, User]:
     """A laptop's session through the tunnel's relay, not started."""
     keys = [derive_keys(access_key(name, which).reveal(), name, Role.ACCESS) for name in services]
     user = User()
-    return Uplink(Role.ACCESS, access_config(services, made.cutter.port), keys, user, logger("test")), user
+    config = replace(access_config(services, made.cutter.port), timing=timing)
+    return Uplink(Role.ACCESS, config, keys, user, logger("test")), user
 
 
 def test_the_first_attempt_may_be_the_callers() -> None:
@@ -172,6 +175,26 @@ def test_an_unchanged_service_is_not_proved_again() -> None:
             moved = replace(config, services={"echo": AccessService("echo", access_key("echo"))})
             link.reload(moved, link._keys, [], [])
             assert link.links == 1
+            await link.stop()
+
+    run(main())
+
+
+def test_the_grace_of_a_lost_session_does_not_end_the_next() -> None:
+    async def main() -> None:
+        async with tunnel() as made:
+            link, _ = uplink(made, timing=replace(QUICK, grace=1.0))
+            await link.start_now()
+            made.cutter.refusing = True
+            made.cutter.cut()
+            await until(lambda: not link.link, "the link to be lost")
+            lost = asyncio.get_running_loop().time()
+            await made.restart_server()  # Its goodbye does not arrive.
+            made.cutter.refusing = False
+            await until(lambda: link.up and made.lines("connected", "the old one is lost"), "the next session")
+            stream = link.open(Open("echo"))
+            await asyncio.sleep(lost + 1.1 - asyncio.get_running_loop().time())
+            assert (link.links, link.lost, list(link.streams.values())) == (2, False, [stream])
             await link.stop()
 
     run(main())

@@ -33,12 +33,14 @@ from hushgate.tasks import Tasks
 from hushgate.transports.tls import client_context
 from hushgate.uplink.connect import Clock, Connected, connect
 from hushgate.uplink.retry import Retry
-from hushgate.uplink.words import COMPLAINTS
+from hushgate.uplink.words import COMPLAINTS, SECRET
 
 _RETRY_WITH_STREAMS: Final = 5.0
 """Longest wait between attempts while streams wait to be resumed."""
 _RETRY_REFUSED: Final = 5.0
 """Shortest wait after the server did not know us: asking more often helps nobody and looks like an attack."""
+_REFUSALS: Final = 2
+"""So often in a row, and a laptop's streams wait no longer: once may be a server that was started this moment."""
 _PROVED_AT_ONCE: Final = 75
 """So many services fit one PROVE, however long their names and Hosts are."""
 _DRAIN = frames.goaway(GoAway(Mode.DRAIN, Code.SHUTDOWN))
@@ -101,6 +103,7 @@ class Uplink:
         self._dialler: Dialler | None = None
         self._linked_at = 0.0
         self._attempting = False
+        self._refusals = 0
         self._ending = False
         self._replaced = False
         """The server ends the session: only it knows which streams it opened before it heard of the newer one."""
@@ -230,8 +233,11 @@ class Uplink:
             self._attempting = True
             try:
                 connected = await self._attempt()
+            except AuthError as error:
+                self._refused()
+                self._retry(str(error), _RETRY_REFUSED)
             except UserError as error:
-                self._retry(str(error), _RETRY_REFUSED if isinstance(error, AuthError) else 0.0)
+                self._retry(str(error))
             else:
                 self._welcomed(connected)
             finally:
@@ -247,7 +253,14 @@ class Uplink:
         wait = self._retries.failed(at_least, _RETRY_WITH_STREAMS if waiting else RETRY_MAX)
         self._log.warning("not connected", reason=reason, retry_in=f"{wait:.1f}s", streams_waiting=waiting)
 
+    def _refused(self) -> None:
+        """The server answered as it answers strangers. A key that was removed there is not told in any other way."""
+        self._refusals += 1
+        if self._role is Role.ACCESS and self._refusals == _REFUSALS and self._session and not self.link:
+            self._lose_session(Code.DENIED, f"the server does not know our {SECRET[self._role]} any more")
+
     def _welcomed(self, connected: Connected) -> None:
+        self._refusals = 0
         pipe, welcome = connected.pipe, connected.welcome
         if welcome.attach in (Attach.RETRY, Attach.STALE, Attach.DENIED):
             pipe.close()
@@ -314,7 +327,9 @@ class Uplink:
 
     def _lose_session(self, code: Code, text: str) -> None:
         """The streams end; the next link begins a new session."""
-        self._grace = None
+        if self._grace:
+            self._grace.cancel()
+            self._grace = None
         if self._mux.streams:
             self._log.warning("streams ended", reason=text, streams=len(self._mux.streams))
         self._mux.close(code, text)
