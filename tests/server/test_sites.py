@@ -7,6 +7,7 @@ from hushgate.edge.exchange import Exchange, Outcome
 from hushgate.edge.parser import read_request
 from hushgate.edge.profile import Deny
 from hushgate.edge.rewrite import Peer
+from hushgate.edge.room import Room
 from hushgate.server.sites import Sites, build_site
 from hushgate.server.turns import Turns
 
@@ -82,7 +83,7 @@ def test_names(bind: str | None, hostnames: tuple[str, ...], names: tuple[str, .
     http = Http(hostnames, "/p")
     address = Address(bind, 1) if bind else None
     service = ServerService("s", (Secret("t"),), bind=address, http=http)
-    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}, names=names), TURNS)
+    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}, names=names), TURNS, Room())
     request = read_request(b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
     assert (site.judge.admit(Exchange(request, Peer("192.0.2.1"), Outcome(0.0))) is None) == passes
     assert (site.service, site.prefix, site.timing.head) == ("s", b"/p", 60.0)
@@ -91,7 +92,7 @@ def test_names(bind: str | None, hostnames: tuple[str, ...], names: tuple[str, .
 def test_a_profile_judges() -> None:
     http = Http(rules=OllamaRules())
     service = ServerService("s", (Secret("t"),), http=http)
-    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}), TURNS)
+    site = build_site(service, http, ServerConfig(Address("127.0.0.1", 2), {"s": service}), TURNS, Room())
     request = read_request(b"POST /api/pull HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
     verdict = site.judge.judge(Exchange(request, Peer("192.0.2.1"), Outcome(0.0)))
     assert isinstance(verdict, Deny) and verdict.reason == "endpoint"

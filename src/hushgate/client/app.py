@@ -2,6 +2,8 @@
 
 from hushgate.client.services import Services
 from hushgate.config.model import ClientConfig, Loaded
+from hushgate.edge.room import Room
+from hushgate.link.budget import unread_max
 from hushgate.log import logger
 from hushgate.ops.program import serve
 from hushgate.protocol.keys import Keys, Role, derive_keys
@@ -16,7 +18,7 @@ class Client:
 
     def __init__(self, config: ClientConfig) -> None:
         self.config = config
-        self.services = Services(config.services)
+        self.services = Services(config.services, Room(unread_max(config.limits)))
         self.incoming = self.services.connect
         self.uplinks = Succession(Role.CLIENT, config, derive(config), self, _log)
         self.quiet = self.uplinks.quiet

@@ -13,6 +13,7 @@ from hushgate.edge.gateway import Gateway
 from hushgate.edge.judge import Rules, name_of
 from hushgate.edge.profile import Profile
 from hushgate.edge.rewrite import Peer
+from hushgate.edge.room import Room
 from hushgate.edge.sides import Failure, HomeUser, Site, Timing
 from hushgate.errors import PipeError
 from hushgate.link.streampipe import StreamPipe
@@ -37,18 +38,21 @@ class Gate:
         stream: ByteStream,
         dial: Dial,
         tasks: Tasks,
+        room: Room,
         done: Callable[[], None],
     ) -> None:
         self.now = asyncio.get_running_loop().time
         self.over = done
         self.service = service.name
         self._service = service
+        self._room = room
         address = stream.what.visitor.partition(" ")[0]
         self._stream = stream
         self._pipe = StreamPipe(stream, stream.what.visitor)
         way = LocalWay(service.host.encode(), dial, tasks)
         # What the server's gateway said of the visitor stays as it is.
-        self._gateway = way.user = Gateway(_site(service, profile), Peer(address, trusted=True), self._pipe, way, self)
+        peer = Peer(address, trusted=True)
+        self._gateway = way.user = Gateway(self._site(profile), peer, self._pipe, way, self)
 
     def start(self) -> None:
         self._stream.accept()
@@ -59,18 +63,18 @@ class Gate:
         if profile is None:
             self._gateway.retire()
         else:
-            self._gateway.site = _site(self._service, profile)
+            self._gateway.site = self._site(profile)
 
     def give_back(self, head: bytes) -> None:
         raise AssertionError("a stream is for one service")
 
-
-def _site(service: ClientService, profile: Profile) -> Site:
-    """Every request gets a Host that the service takes for its own, so what it would have refused for its name is
-    refused here."""
-    own = frozenset() if service.any_host else frozenset({b"localhost", name_of(service.host.encode())})
-    advice = 'host_header = "local" in home\'s file'
-    return Site(service.name, Rules(service.name, own, profile, advice), timing=_PATIENT)
+    def _site(self, profile: Profile) -> Site:
+        """Every request gets a Host that the service takes for its own, so what it would have refused for its name is
+        refused here."""
+        service = self._service
+        own = frozenset() if service.any_host else frozenset({b"localhost", name_of(service.host.encode())})
+        advice = 'host_header = "local" in home\'s file'
+        return Site(service.name, Rules(service.name, own, profile, advice), timing=_PATIENT, room=self._room)
 
 
 class LocalWay(Way[Pipe]):

@@ -17,6 +17,7 @@ from hushgate.config.model import ClientService, HttpRules, Stdio
 from hushgate.config.values import is_loopback
 from hushgate.edge.profile import NO_RULES, Profile
 from hushgate.edge.profiles import profile_of
+from hushgate.edge.room import Room
 from hushgate.errors import PipeError
 from hushgate.link.local import LocalDial
 from hushgate.link.patrol import Patrol
@@ -38,9 +39,11 @@ _RESOLVED_FOR = 30.0
 
 
 class Services:
-    """Connects streams to the services of `offered`, which may be replaced at any time."""
+    """Connects streams to the services of `offered`, which may be replaced at any time. `room` is for the bodies that
+    their judges have to see."""
 
-    def __init__(self, offered: Mapping[str, ClientService]) -> None:
+    def __init__(self, offered: Mapping[str, ClientService], room: Room | None = None) -> None:
+        self._room = room or Room()
         self._offered = offered
         self._e2e_keys = _e2e_keys(offered)
         self.connections = 0
@@ -174,7 +177,7 @@ class Services:
             self._gates.discard(gate)
 
         self.connections += 1
-        gate = Gate(service, self._profile(service), stream, dial, self._tasks, done)
+        gate = Gate(service, self._profile(service), stream, dial, self._tasks, self._room, done)
         self._gates.add(gate)
         gate.start()
 

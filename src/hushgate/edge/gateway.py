@@ -107,14 +107,16 @@ class Gateway:
 
     def overdue(self) -> None:
         """`due` has come."""
-        stage = self._stage
-        if stage is None and not self._finder.begun:
+        if self._stage is None and not self._finder.begun:
             self.close()
-        elif stage is not None and stage.answering:
-            self.end("the visitor sends no more of its request")
         else:
-            self.home.drop()
-            self.refuse(Deny(408, "slow", "the request did not come in time"))
+            slow = Deny(408, "slow", "the request did not come in time")
+            self._stop(slow, "the visitor sends no more of its request")
+
+    def give_up(self) -> None:
+        """See room.Keeper."""
+        full = Deny(503, "room", f"{self.site.service}: too much is waiting here; try again in a moment")
+        self._stop(full, "there was no room for the request")
 
     def retire(self) -> None:
         """Takes no further request: ends now, or after the one that is under way."""
@@ -216,6 +218,14 @@ class Gateway:
         self.visitor.close()
         self._leave("")
 
+    def _stop(self, deny: Deny, reason: str) -> None:
+        """The request goes no further: tells the visitor, or breaks off what it is being told already."""
+        if self._stage is not None and self._stage.answering:
+            self.end(reason)
+        else:
+            self.home.drop()
+            self.refuse(deny)
+
     def _go_on(self, keep: bool) -> None:
         if keep:
             self._head_due = self.now() + self.site.timing.keepalive
@@ -238,5 +248,6 @@ class Gateway:
         stage, self._stage = self._stage, None
         if stage is not None:
             stage.conclude()
+        self.site.room.leave(self)
         exchange.outcome.ended = self.now()
         self.site.judge.over(exchange)

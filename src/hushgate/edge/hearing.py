@@ -39,17 +39,20 @@ class Hearing:
     def received(self, data: bytes) -> int:
         self._set_clock()
         body = self.exchange.body
+        kept = body.size
         try:
             used = body.gather(data)
         except BadMessage as bad:
             self._connection.refuse(Deny(bad.status, "body", f"the request's body could not be taken: {bad.reason}"))
             return len(data)
-        if body.done:
+        self._connection.site.room.add(self._connection, body.size - kept)
+        if body.done and self.state is State.GATHER:
             self._judge_body()
         return used
 
     def conclude(self) -> None:
         """The exchange ends here."""
+        self.state = State.OVER
 
     def _judge(self) -> None:
         verdict = self._connection.site.judge.judge(self.exchange)

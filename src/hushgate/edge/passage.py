@@ -86,6 +86,8 @@ class Passage:
                 self._set_clock()
         head, body, self._judged = request_bytes(request, peer, mapping), self._judged, b""
         self._home.write([[head, body] if body else [head]])
+        if body and not self._home.full:
+            self._leave_room()
         self._connection.read_on()
 
     def from_home(self, data: bytes) -> int:
@@ -119,6 +121,7 @@ class Passage:
         return used
 
     def home_writable(self) -> None:
+        self._leave_room()
         if self.state is State.BODY and self.due == inf:
             self._set_clock()
         if self.state in (State.BODY, State.TUNNEL):
@@ -169,6 +172,10 @@ class Passage:
             self._connection.end(deny.message)
         else:
             self._connection.refuse(deny)
+
+    def _leave_room(self) -> None:
+        """A body that was kept for the judge has left."""
+        self._connection.site.room.leave(self._connection)
 
     def _set_clock(self) -> None:
         self.due = self._connection.now() + self._connection.site.timing.body

@@ -2,7 +2,7 @@
 of an exchange (hearing.py, passage.py) see of the gateway: its states, and what they end in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Protocol
 
@@ -10,6 +10,7 @@ from hushgate.edge.exchange import Exchange
 from hushgate.edge.judge import Judge
 from hushgate.edge.profile import Deny
 from hushgate.edge.refusals import Answer
+from hushgate.edge.room import Keeper, Room
 from hushgate.protocol.limits import HTTP_BODY, HTTP_HEAD, HTTP_KEEPALIVE
 
 
@@ -118,6 +119,8 @@ class Site:
     prefix: bytes = b""
     """What stands in front of its paths on the public side."""
     timing: Timing = Timing()
+    room: Room = field(default_factory=Room)
+    """For the bodies that the judge has to see, and those of other services."""
 
 
 class State(Enum):
@@ -136,7 +139,7 @@ HELD: Final = (State.WAIT, State.PARKED, State.QUEUED)
 """What comes from the visitor stays unread."""
 
 
-class Connection(Protocol):
+class Connection(Keeper, Protocol):
     """The visitor's connection, as the stages of an exchange see it (edge.gateway.Gateway)."""
 
     site: Site

@@ -14,8 +14,13 @@ _SHARE = 8
 
 
 def unread(limits: SessionLimits) -> Buffered:
-    """For all sessions of this process. Without a limit of the user's: BUFFERED_MAX, or less on a small machine."""
-    return Buffered(min(BUFFERED_MAX, _memory() // _SHARE) if limits.unread is None else limits.unread)
+    """For all sessions of this process."""
+    return Buffered(unread_max(limits))
+
+
+def unread_max(limits: SessionLimits) -> int:
+    """Bytes. Without a limit of the user's: BUFFERED_MAX, or less on a small machine."""
+    return min(BUFFERED_MAX, _memory() // _SHARE) if limits.unread is None else limits.unread
 
 
 def limited_mux(owner: Owner, limits: SessionLimits, buffered: Buffered, *, dialler: bool) -> Mux:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from hushgate.config.model import Address, Loaded, Secret, ServerConfig, ServerService, Timing
 from hushgate.config.values import is_loopback
+from hushgate.edge.room import Room
 from hushgate.errors import SystemFault
 from hushgate.guard.keyring import Keyring
 from hushgate.guard.proofs import ProofGuard
+from hushgate.link.budget import unread_max
 from hushgate.link.lobby import Lobby
 from hushgate.link.port import Port
 from hushgate.link.readiness import readiness, release
@@ -42,7 +44,7 @@ class Server:
         self.ports: dict[str, Port | PipePort] = {}
         self.lobbies = {name: self._new_lobby(name) for name in config.services}
         self.registry = Registry(time.monotonic(), self._home_is_back)
-        self.fronts = Fronts(self._destination)
+        self.fronts = Fronts(self._destination, Room(unread_max(config.limits)))
         self.laptops = Laptops(self.lobbies.get, self.fronts.of)
         self.sessions = Sessions(
             build_keyring(config.services.values()),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from hushgate.config.model import ServerConfig
 from hushgate.edge.judge import name_of
+from hushgate.edge.room import Room
 from hushgate.server.front import Front
 from hushgate.server.sites import Sites, build_site
 from hushgate.server.turns import Turns
@@ -12,10 +13,11 @@ from hushgate.server.wayhome import Destination
 
 
 class Fronts:
-    """`destination` is what a service's visitors need to find home."""
+    """`destination` is what a service's visitors need to find home; `room` is for all their bodies."""
 
-    def __init__(self, destination: Callable[[str], Destination]) -> None:
+    def __init__(self, destination: Callable[[str], Destination], room: Room) -> None:
         self._destination = destination
+        self._room = room
         self._loop = asyncio.get_running_loop()
         self._fronts: dict[str, Front] = {}
         self._turns: dict[str, Turns] = {}
@@ -47,7 +49,7 @@ class Fronts:
             turns = self._turns.get(name)
             if turns is None:
                 turns = self._turns[name] = Turns(self._loop.time, self._loop.call_soon)
-            site = build_site(service, service.http, config, turns)
+            site = build_site(service, service.http, config, turns, self._room)
             front = self._fronts.get(name)
             if front is None:
                 front = self._fronts[name] = Front(site, self._destination(name))

@@ -8,6 +8,7 @@ from hushgate.config.model import Http, ServerConfig, ServerService
 from hushgate.config.values import is_loopback
 from hushgate.edge.discovery import REGISTER, root_pattern
 from hushgate.edge.profiles import profile_of
+from hushgate.edge.room import Room
 from hushgate.edge.sides import Site, Timing
 from hushgate.log import logger
 from hushgate.server.gatekeeper import Gatekeeper
@@ -55,11 +56,12 @@ def _below(target: bytes, path: bytes) -> bool:
     return target.startswith(path) and target[len(path) : len(path) + 1] in (b"", b"/", b"?")
 
 
-def build_site(service: ServerService, http: Http, config: ServerConfig, turns: Turns) -> Site:
-    """The service as its gateways see it; `turns` are those of the service before, if it is not new."""
+def build_site(service: ServerService, http: Http, config: ServerConfig, turns: Turns, room: Room) -> Site:
+    """The service as its gateways see it; `turns` are those of the service before, if it is not new; `room` is the
+    process's."""
     hosts = _hosts(service, http, config)
     judge = Gatekeeper(service.name, hosts, profile_of(http.rules), http, turns, _log if http.audit else None)
-    return Site(service.name, judge, http.path.encode(), Timing(http.head, http.body, http.keepalive))
+    return Site(service.name, judge, http.path.encode(), Timing(http.head, http.body, http.keepalive), room)
 
 
 def _hosts(service: ServerService, http: Http, config: ServerConfig) -> frozenset[bytes]:
