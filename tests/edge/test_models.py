@@ -27,6 +27,8 @@ from hushgate.edge.models import is_cloud, is_listed, normal_name
         ("ti\u0131ny", None),
         ("-x", None),
         ("x:", None),
+        ("a" * 600, "a" * 600 + ":latest"),
+        ("a" * 601, None),
     ],
 )
 def test_names(written: str, name: str | None) -> None:

@@ -280,6 +280,14 @@ def test_searches_at_ollama_com_are_denied_by_default(path: str, kind: str) -> N
     assert isinstance(judged(OllamaProfile(OllamaRules()), path, {**body, "tools": body["tools"][:1]}), Allow)
 
 
+@pytest.mark.parametrize("kept", ["1" * 101, "1h" * 51, "-" + "1" * 100])
+def test_no_duration_is_long(kept: str) -> None:
+    """Looking for one in 32 MiB of digits took hours, and everybody waited."""
+    verdict = judged(CAREFUL, "/api/chat", {"model": "tiny", "keep_alive": kept})
+    assert isinstance(verdict, Deny) and verdict.reason == "body"
+    assert isinstance(judged(CAREFUL, "/api/chat", {"model": "tiny", "keep_alive": kept[:100]}), Allow)
+
+
 def test_speech_passes_only_where_no_rule_needs_its_model() -> None:
     verdict = OllamaProfile(OllamaRules()).judge(ask("POST", "/v1/audio/transcriptions"))
     assert isinstance(verdict, Deny) and verdict.reason == "speech"

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 _NAME: Final = re.compile(r"[a-z0-9_](?:[a-z0-9._:/-]*[a-z0-9_])?")
+_NAME_MAX: Final = 600
+"""Characters. Ollama takes 350 for the host and 80 for each part behind it."""
 _DEFAULTS: Final = ("registry.ollama.ai/", "library/")
 """What a name begins with when nothing else is said, from the outside inwards."""
 
@@ -13,6 +15,8 @@ _DEFAULTS: Final = ("registry.ollama.ai/", "library/")
 def normal_name(written: str) -> str | None:
     """`Tiny` and `registry.ollama.ai/library/tiny:latest` are both `tiny:latest`, and so is `tiny:local`, which says
     where it runs. None: no name of a model, as far as anybody writes one."""
+    if len(written) > _NAME_MAX:
+        return None
     name = written.lower()
     for prefix in _DEFAULTS:
         name = name.removeprefix(prefix)

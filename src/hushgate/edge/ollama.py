@@ -53,6 +53,8 @@ _LENGTH: Final = {
 _SEARCHES: Final = frozenset({b"/v1/responses", b"/v1/messages"})
 """Where Ollama itself carries out a tool: it searches the web at ollama.com, for local models too."""
 _DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
+_DURATION_MAX: Final = 100
+"""Characters; looking for units takes time with the square of them."""
 _UNIT: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SHOWN: Final = 100
 """Characters."""
@@ -179,7 +181,7 @@ def _seconds(kept: Any) -> float:
     """keep_alive in seconds: a number of them, or a duration as Go writes it. Less than 0 is for ever."""
     if isinstance(kept, int | float) and not isinstance(kept, bool):
         return float(kept)
-    if isinstance(kept, str):
+    if isinstance(kept, str) and len(kept) <= _DURATION_MAX:
         # One sign is for the whole: -1h2m is less than nothing.
         sign, bare = (-1.0, kept[1:]) if kept.startswith("-") else (1.0, kept)
         parts = _DURATION.findall(bare)

@@ -66,7 +66,8 @@ def write_object(value: Object) -> bytes:
 
 def field(value: Object, name: str) -> Any:
     """What `name` (lower case) holds, or None. Raises ValueError when it stands there in another case."""
-    if any(key != name and key.casefold() == name for key in value):
+    # Folding makes no key shorter.
+    if any(len(key) <= len(name) and key != name and key.casefold() == name for key in value):
         raise ValueError(f"writes the key {name} in another case")
     return value.get(name)
 
