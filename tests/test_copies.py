@@ -16,7 +16,8 @@ from hushgate.config.model import Limits, Timing
 from hushgate.edge.gateway import Gateway
 from hushgate.edge.judge import Rules
 from hushgate.edge.rewrite import Peer
-from hushgate.edge.sides import HomeWire, Site, State, Wire
+from hushgate.edge.sides import HomeWire, Site, Wire
+from hushgate.edge.stage import State
 from hushgate.link.lobby import Lobby
 from hushgate.link.streampipe import StreamPipe
 from hushgate.protocol.frames import Code, Open

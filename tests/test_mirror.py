@@ -22,6 +22,7 @@ NO_TEST = {
     "edge/heads.py": "types; tests/edge/test_gateway.py and the profiles' tests make every one of them",
     "edge/profile.py": "types; tests/edge/test_gateway.py and the profiles' tests make every one of them",
     "edge/sides.py": "what tests/edge/scene.py plays; tests/edge/test_gateway.py has every failure",
+    "edge/stage.py": "types; tests/edge/test_gateway.py goes through every state",
     "server/fronts.py": "tests/server/test_front.py and test_http_door.py have services that come, change and go",
     "server/pipeport.py": "tests/server/test_front.py and test_splice.py come through it, with TLS and without",
     "link/streampipe.py": "one of the pipes that tests/transports/test_contract.py holds to the contract",

@@ -9,7 +9,8 @@ from hushgate.edge.judge import Judge, Rules, Wait
 from hushgate.edge.profile import Allow, Deny, Dialect, Meter, NeedBody
 from hushgate.edge.refusals import Answer, refuse
 from hushgate.edge.rewrite import Peer
-from hushgate.edge.sides import Failure, Site, State, Timing
+from hushgate.edge.sides import Failure, Site, Timing
+from hushgate.edge.stage import State
 
 GET = b"GET /api/tags HTTP/1.1\r\nHost: example.org\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

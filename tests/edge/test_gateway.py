@@ -4,7 +4,7 @@ import pytest
 
 from hushgate.edge.profile import Allow
 from hushgate.edge.rewrite import Peer
-from hushgate.edge.sides import State
+from hushgate.edge.stage import State
 from hushgate.protocol.limits import REQUEST_HEAD_MAX
 from tests.edge.scene import GET, OK, Scene, Scripted
 

@@ -7,7 +7,7 @@ import pytest
 from hushgate.edge.judge import Rules, Wait
 from hushgate.edge.profile import Allow, Deny, NeedBody
 from hushgate.edge.refusals import Answer
-from hushgate.edge.sides import State
+from hushgate.edge.stage import State
 from tests.edge.scene import GET, OK, Place, Scene, Scripted
 
 POST = b"POST /api/chat HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\n"

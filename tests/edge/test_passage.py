@@ -6,7 +6,8 @@ import pytest
 
 from hushgate.edge.exchange import Exchange
 from hushgate.edge.profile import Allow, Deny
-from hushgate.edge.sides import Failure, State
+from hushgate.edge.sides import Failure
+from hushgate.edge.stage import State
 from tests.edge.scene import GET, OK, Counting, Scene, Scripted
 
 POST = b"POST /api/chat HTTP/1.1\r\nHost: example.org\r\nContent-Length: 5\r\n\r\n"

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from hushgate.edge.profile import Allow, NeedBody
 from hushgate.edge.room import Room
-from hushgate.edge.sides import State
+from hushgate.edge.stage import State
 from tests.edge.scene import OK, Scene, Scripted
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\n"

@@ -12,7 +12,7 @@ from hushgate.edge.mcp import McpProfile
 from hushgate.edge.ollama import OllamaProfile
 from hushgate.edge.profile import Profile
 from hushgate.edge.rewrite import Peer
-from hushgate.edge.sides import State
+from hushgate.edge.stage import State
 from hushgate.server.gatekeeper import Gatekeeper
 from hushgate.server.turns import Turns
 from tests.edge.scene import OK, Scene

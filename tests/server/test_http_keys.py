@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hushgate.config.model import Http, HttpKey, Quota, Secret
-from hushgate.edge.sides import State
+from hushgate.edge.stage import State
 from tests.aio import run
 from tests.logs import capture_logs
 from tests.server.web import Handler, Visitor, Web, gone, web

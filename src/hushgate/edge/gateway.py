@@ -28,7 +28,8 @@ from hushgate.edge.profile import Deny
 from hushgate.edge.refusals import Answer, answer_bytes
 from hushgate.edge.request import HeadFinder
 from hushgate.edge.rewrite import Peer, inner_target
-from hushgate.edge.sides import HELD, Failure, HomeWire, Owner, Site, State, Wire
+from hushgate.edge.sides import Failure, HomeWire, Owner, Site, Wire
+from hushgate.edge.stage import HELD, State
 from hushgate.protocol.limits import RECEIVE_HEAD
 
 
@@ -176,7 +177,7 @@ class Gateway:
         if isinstance(self._stage, Passage):
             self._stage.home_ended(failure)
 
-    # What becomes of a request (sides.Connection).
+    # What becomes of a request (stage.Connection).
 
     def read_on(self) -> None:
         if self._unread:

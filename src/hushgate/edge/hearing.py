@@ -10,7 +10,7 @@ from hushgate.edge.exchange import Exchange
 from hushgate.edge.judge import Wait
 from hushgate.edge.parser import BadMessage
 from hushgate.edge.profile import Allow, Deny, NeedBody
-from hushgate.edge.sides import Connection, State
+from hushgate.edge.stage import Connection, State
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -12,7 +12,8 @@ from hushgate.edge.parser import BadMessage
 from hushgate.edge.profile import Deny, Meter
 from hushgate.edge.response import ResponseRelay
 from hushgate.edge.rewrite import Mapping, request_bytes
-from hushgate.edge.sides import Connection, Failure, State
+from hushgate.edge.sides import Failure
+from hushgate.edge.stage import Connection, State
 
 
 class Passage:
