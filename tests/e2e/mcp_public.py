@@ -1,5 +1,6 @@
 """An MCP server at home with a public address of its own on TLS, which asks for a key, and a laptop's local port."""
 
+import re
 import sys
 from dataclasses import dataclass, field
 
@@ -37,6 +38,14 @@ class Public:
         self.tunnel.start().client.wait_log("client: connected ")
         self.laptop = Laptop(self.tunnel, ["mcp"]).start()
         return self
+
+    def lose_home(self, how: str = "stop") -> None:
+        """Stops or kills the client; on return the server has noticed. A request that came in between would have left
+        for home already, and could not be asked again."""
+        server = self.tunnel.server
+        who = re.findall(r"client connected client=(\w+)", server.log())[-1]
+        getattr(self.tunnel.client, how)()
+        server.wait_log(f"(link lost|session ended).* client={who}")
 
     @property
     def url(self) -> str:

@@ -121,7 +121,7 @@ def test_home_that_comes_while_claude_code_starts(user: User) -> None:
     """Its servers are asked once, at the start: one that does not answer then is away for the whole session."""
     user.run(FOR_ME)
     home = user.public.tunnel.client
-    home.stop()
+    user.public.lose_home()
     coming = threading.Timer(AWAY, home.start)
     coming.start()
     assert user.state() == "Connected"
@@ -134,7 +134,7 @@ def test_a_whole_session_in_the_middle_of_which_home_goes_away(user: User) -> No
 
     def before(call: int) -> None:
         if call == 2:
-            home.kill()
+            user.public.lose_home("kill")
             threading.Timer(AWAY, start).start()
 
     def start() -> None:

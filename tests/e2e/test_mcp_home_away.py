@@ -55,7 +55,7 @@ def test_a_call_waits_for_home_in_the_same_session(programs: Programs, where: st
     async def use(client: Client) -> None:
         for _ in range(2):
             await add(client)
-            await run_sync(getattr(home, how))
+            await run_sync(public.lose_home, how)
             began = time.monotonic()
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(add, client)
@@ -97,7 +97,7 @@ def test_a_call_that_home_takes_with_it_fails_at_once_and_the_next_one_succeeds(
     async def use(client: Client) -> None:
         async def report(progress: float, total: float | None, message: str | None) -> None:
             if progress == 2:
-                await run_sync(home.kill)
+                await run_sync(public.lose_home, "kill")
                 await run_sync(home.start)
 
         with anyio.fail_after(20), pytest.raises(MCPError, match="ended without a response"):

@@ -130,7 +130,7 @@ def test_a_call_waits_for_home_in_the_same_session(scene: Scene, name: str) -> N
         async with Client(bridge(scene, name, scene.public.url, KEY), mode="legacy") as client:
             await add(client)
             since = len(server.log())
-            await run_sync(home.stop)
+            await run_sync(scene.public.lose_home)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(add, client)
                 await anyio.sleep(AWAY)
