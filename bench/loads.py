@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeVar
 
 from bench.contestants import Running
 from bench.programs import BenchError, find
@@ -30,6 +31,15 @@ _VISITS = 200
 _MAY_FAIL = 0.01  # of a load's requests; beyond it the figure means nothing
 
 
+_BUSY = "the server is busy running a test"
+_BUSY_TRIES = 25
+T = TypeVar("T")
+
+
+class ServerBusy(BenchError):
+    """iperf3's server serves one test at a time, and has not seen the end of the one before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """`run(contestant, seconds)` yields the figures; `fresh` ones get a contestant that has carried nothing yet."""
@@ -44,10 +54,7 @@ def _throughput(direction: str) -> Callable[[Running, int], Figures]:
     def run(contestant: Running, seconds: int) -> Figures:
         argv = [find("iperf3", "apt-get install iperf3"), "-c", "127.0.0.1", "-p", str(contestant.ports.iperf)]
         argv += ["-t", f"{seconds}", "-J"] + (["-R"] if direction == "down" else [])
-        before = contestant.cpu_seconds()
-        output = _output(argv, seconds)
-        used = contestant.cpu_seconds() - before
-        gbit, gigabytes = parse_iperf3(output)
+        gbit, gigabytes, used = when_idle(lambda: _measured(argv, contestant, seconds))
         return {direction: gbit, f"cpu-{direction}": used / gigabytes} if contestant.server else {direction: gbit}
 
     return run
@@ -62,12 +69,30 @@ def _requests(name: str, connections: int, *options: str) -> Callable[[Running, 
     return run
 
 
+def _measured(argv: list[str], contestant: Running, seconds: int) -> tuple[float, float, float]:
+    before = contestant.cpu_seconds()
+    output = _output(argv, seconds)
+    used = contestant.cpu_seconds() - before
+    return *parse_iperf3(output), used
+
+
+def when_idle(measure: Callable[[], T], wait: float = 0.2) -> T:
+    """What `measure` returns once iperf3's server has seen the end of the test before. Raises BenchError."""
+    for _ in range(_BUSY_TRIES):
+        try:
+            return measure()
+        except ServerBusy:
+            time.sleep(wait)
+    return measure()
+
+
 def parse_iperf3(output: str) -> tuple[float, float]:
-    """Gbit/s and GB (10⁹ bytes) at the receiver. Raises BenchError when the test did not come to its end."""
+    """Gbit/s and GB (10⁹ bytes) at the receiver. Raises BenchError when the test did not come to its end, ServerBusy
+    when it did not begin for that reason."""
     try:
         answer = json.loads(output)
         if error := answer.get("error"):
-            raise BenchError(f"iperf3: {error}")
+            raise (ServerBusy if _BUSY in error else BenchError)(f"iperf3: {error}")
         received = answer["end"]["sum_received"]
         gbit, gigabytes = received["bits_per_second"] / 1e9, received["bytes"] / 1e9
     except (ValueError, LookupError):

@@ -1,7 +1,7 @@
 """Reading what iperf3 and wrk print, and refusing what means nothing."""
 
 import pytest
-from bench.loads import parse_iperf3, parse_transfer, parse_wrk
+from bench.loads import ServerBusy, parse_iperf3, parse_transfer, parse_wrk, when_idle
 from bench.programs import BenchError
 
 ANSWER = """\
@@ -65,3 +65,17 @@ def test_a_transfer_is_read() -> None:
     assert parse_transfer(output.replace("6.60MB", "12.00B")) == pytest.approx(12e-6)
     with pytest.raises(BenchError, match="no transfer"):
         parse_transfer(output.replace("Transfer", ""))
+
+
+BUSY = '{"end": {}, "error": "error - the server is busy running a test. try again later"}'
+
+
+def test_a_server_that_has_not_seen_the_last_ones_end_is_waited_for() -> None:
+    answers = [BUSY, BUSY, '{"end": {"sum_received": {"bytes": 1500000000, "bits_per_second": 4e9}}}']
+    assert when_idle(lambda: parse_iperf3(answers.pop(0)), wait=0) == (4.0, 1.5)
+    with pytest.raises(ServerBusy, match="busy running a test"):
+        when_idle(lambda: parse_iperf3(BUSY), wait=0)
+    answers = ['{"end": {}, "error": "unable to connect"}', BUSY]
+    with pytest.raises(BenchError, match="unable to connect"):
+        when_idle(lambda: parse_iperf3(answers.pop(0)), wait=0)
+    assert answers == [BUSY], "nothing else is tried again"
