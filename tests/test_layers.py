@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "doctor": "",
     "uplink": "errors log tasks protocol config.model transports link",
     "client": "errors log tasks protocol config transports edge link mcp ops uplink",
-    "access": "errors log protocol config link ops uplink",
+    "access": "errors log tasks protocol config link ops uplink",
     "server": "errors log tasks protocol config guard transports edge link ops",
     "cli": "hushgate errors log protocol config transports.tls doctor client access server",
     "__main__": "cli",

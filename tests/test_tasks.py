@@ -2,7 +2,9 @@
 
 import asyncio
 
-from hushgate.tasks import Tasks
+import pytest
+
+from hushgate.tasks import Tasks, run_until
 from tests.aio import run
 from tests.logs import capture_logs
 
@@ -53,5 +55,40 @@ def test_a_task_may_stop_its_own_kind() -> None:
         await tasks.start("stopper", tasks.stop())
         assert len(tasks) == 1 or not tasks
         await tasks.stop()
+
+    run(main())
+
+
+def test_work_is_run_to_its_end_or_until_it_is_not_wanted() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        stopped: asyncio.Future[None] = loop.create_future()
+        assert await run_until(stopped, asyncio.sleep(0))
+        loop.call_soon(stopped.set_result, None)
+        assert not await run_until(stopped, asyncio.Event().wait())
+        assert not await run_until(stopped, fail()), "nothing of it is run any more"
+        await asyncio.sleep(0.01)
+
+        ends: asyncio.Future[None] = loop.create_future()
+
+        async def end_together() -> None:
+            loop.call_soon(ends.set_result, None)
+            await asyncio.sleep(0)
+
+        assert await run_until(ends, end_together())
+        await asyncio.sleep(0.01)
+        with pytest.raises(ValueError, match="a bug"):
+            await run_until(loop.create_future(), fail())
+
+    run(main())
+
+
+def test_who_runs_it_may_be_cancelled_as_well() -> None:
+    async def main() -> None:
+        tasks = Tasks("owner")
+        task = tasks.start("work", run_until(asyncio.get_running_loop().create_future(), asyncio.Event().wait()))
+        await asyncio.sleep(0)
+        await tasks.stop()
+        assert task.cancelled()
 
     run(main())

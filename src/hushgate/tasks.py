@@ -9,6 +9,33 @@ from hushgate.log import logger
 _log = logger("tasks")
 
 
+async def run_until(stopped: asyncio.Future[Any], work: Coroutine[Any, Any, Any]) -> bool:
+    """Runs `work` to its end, or cancels it once `stopped` is done; whether it came to its end."""
+    task = asyncio.current_task()
+    assert task is not None
+    running = not stopped.done()
+
+    def interrupt(_: asyncio.Future[Any]) -> None:
+        if running:
+            task.cancel()
+
+    if not running:
+        work.close()
+        return False
+    stopped.add_done_callback(interrupt)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not stopped.done():
+            raise
+        task.uncancel()
+        return False
+    finally:
+        running = False
+        stopped.remove_done_callback(interrupt)
+    return True
+
+
 class Tasks:
     """The tasks of one owner. A task that fails is logged with its traceback: it is a bug, since expected failures are
     handled inside. `stop` cancels what still runs and waits for it."""

@@ -1,19 +1,24 @@
 """One connection on standard input and output, in a process of its own; and the sentence for each way it can fail."""
 
 import asyncio
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hushgate.access.connect import explained
+from hushgate.access.connect import Connection, explained
 from hushgate.errors import UserError
 from hushgate.protocol.frames import Code
+from hushgate.protocol.stream import ByteStream
+from hushgate.uplink.uplink import Uplink
 from tests.aio import run
-from tests.tunnel import QUICK, Tunnel, access_key, tunnel, until
+from tests.laptops import access_config
+from tests.tunnel import QUICK, Tunnel, access_key, leave, tunnel, until
 
 
 async def connect(made: Tunnel, folder: Path, service: str = "echo", which: str = "current", door: int = 0) -> Process:
@@ -60,6 +65,47 @@ def test_a_signal_ends_it_at_once_and_its_session(name: str, tmp_path: Path) -> 
             _, err = await asyncio.wait_for(process.communicate(), 20)
             assert (err, process.returncode) == (b"", 0)
             await until(lambda: len(made.server.sessions.table.sessions) == 1, "the laptop's session to end")
+
+    run(main(), 60)
+
+
+def test_a_signal_ends_it_while_it_connects(tmp_path: Path) -> None:
+    async def main() -> None:
+        arrived = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            arrived.set()
+            await reader.read()
+            await leave(writer)
+
+        async with tunnel() as made, await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            process = await connect(made, tmp_path, door=server.sockets[0].getsockname()[1])
+            await asyncio.wait_for(arrived.wait(), 20)
+            process.send_signal(signal.SIGHUP)
+            _, err = await asyncio.wait_for(process.communicate(), 8)
+            assert (err, process.returncode) == (b"", 0), "long before the server's time to answer is over"
+
+    run(main(), 60)
+
+
+def test_a_signal_ends_it_while_its_last_bytes_wait_for_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Done:
+        """Standard input and output that have ended already."""
+
+        def __init__(self, stream: ByteStream, over: Callable[[Code, str], None]) -> None:
+            self._over = over
+
+        def start(self) -> None:
+            self._over(Code.DONE, "")
+            asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGHUP)
+
+    monkeypatch.setattr("hushgate.access.connect.Stdio", Done)
+    monkeypatch.setattr(Uplink, "owed", 1)
+
+    async def main() -> None:
+        async with tunnel() as made:
+            connection = Connection(access_config(["echo"], made.cutter.port), "echo")
+            assert await asyncio.wait_for(connection.run(), 20) == 0
 
     run(main(), 60)
 

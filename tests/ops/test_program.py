@@ -52,7 +52,7 @@ def test_the_first_signal_stops_and_the_second_hurries(number: signal.Signals) -
         stop, hurried = Stop(), asyncio.Event()
         stop.again(hurried.set)
         os.kill(os.getpid(), number)
-        await stop.wait()
+        await stop.signalled
         assert not hurried.is_set()
         os.kill(os.getpid(), number)
         await hurried.wait()
@@ -177,6 +177,17 @@ def test_a_program_drains_until(file: Path, end: Callable[[Recorded], None], sec
         assert served(file, program) == 0
     assert program.calls == ["start", "drain", "stop"]
     assert [(line["component"], line["event"]) for line in lines] == [("toy", "stopped")]
+
+
+def test_a_signal_ends_a_program_that_has_not_started(file: Path) -> None:
+    class Slow(Recorded):
+        async def start(self) -> None:
+            await super().start()
+            await asyncio.Event().wait()
+
+    program = Slow(lambda: asyncio.get_running_loop().call_soon(terminate))
+    assert served(file, program) == 0
+    assert program.calls == ["start", "stop"]
 
 
 def test_what_cannot_start_is_stopped_and_told(file: Path) -> None:

@@ -15,6 +15,7 @@ from hushgate.ops.program import run as run_program
 from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.keys import Role
 from hushgate.protocol.stream import ByteStream, Stream
+from hushgate.tasks import run_until
 from hushgate.uplink.uplink import Uplink
 
 _log = logger("connect")
@@ -30,6 +31,7 @@ class Connection:
         self._config = config
         self._service = service
         self._end: asyncio.Future[tuple[Code, str] | None] = asyncio.get_running_loop().create_future()
+        self._delivered = asyncio.Event()
         self._e2e_key = derive_e2e(config.services[service])
         self._uplink = Uplink(Role.ACCESS, config, [derive(config.services[service])], self, _log)
 
@@ -49,13 +51,12 @@ class Connection:
             for number in _SIGNALS:
                 loop.add_signal_handler(number, self._stopped)
         try:
-            await self._uplink.start_now()
-            Stdio(self._open(), self._over).start()
+            if await run_until(self._end, self._uplink.start_now()):
+                Stdio(self._open(), self._over).start()
             end = await self._end
             if end and end[0] is Code.DONE:
-                delivered = asyncio.Event()
-                self._look(delivered)
-                await delivered.wait()
+                self._look()
+                await self._delivered.wait()
         finally:
             await self._uplink.stop()
         if end and end[0] is not Code.DONE:
@@ -73,15 +74,16 @@ class Connection:
             self._end.set_result((code, text))
 
     def _stopped(self) -> None:
+        self._delivered.set()
         if not self._end.done():
             self._end.set_result(None)
 
-    def _look(self, delivered: asyncio.Event) -> None:
+    def _look(self) -> None:
         """What was read and sent last must reach the server, also when a link is lost just now."""
         if self._uplink.owed and not self._uplink.lost:
-            asyncio.get_running_loop().call_later(_OWED_POLL, self._look, delivered)
+            asyncio.get_running_loop().call_later(_OWED_POLL, self._look)
         else:
-            delivered.set()
+            self._delivered.set()
 
 
 def explained(service: str, code: Code, text: str) -> UserError:

@@ -15,6 +15,7 @@ from hushgate.errors import ConfigError, UserError
 from hushgate.log import Log, logger
 from hushgate.ops.memory import keep_freed_memory
 from hushgate.ops.watch import Watch
+from hushgate.tasks import run_until
 from hushgate.transports.loop import new_event_loop
 
 _log = logger("program")
@@ -61,19 +62,19 @@ def serve(loaded: Loaded, section: Callable[[Loaded], C | None], make: Callable[
 
 
 async def until_stopped(program: Program[Any], log: Log, reload: "Reload | None" = None) -> int:
-    """Starts the program; drains and stops it after a signal, or when it cannot start. The exit code. Raises
-    UserError."""
+    """Starts the program; drains and stops it after a signal, or when it cannot start. A signal that comes before it
+    has started stops it at once. The exit code. Raises UserError."""
     stop = Stop()
     try:
-        await program.start()
-        if reload:
-            reload.start()
-        await stop.wait()
-        seconds = program.drain()
-        stop.again(program.quiet.set)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await program.quiet.wait()
+        if await run_until(stop.signalled, program.start()):
+            if reload:
+                reload.start()
+            await asyncio.wait([stop.signalled])
+            seconds = program.drain()
+            stop.again(program.quiet.set)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await program.quiet.wait()
     finally:
         if reload:
             await reload.stop()
@@ -93,12 +94,12 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT; a second signal calls what `again` was given."""
+    """`signalled` is done after SIGTERM or SIGINT; a second signal calls what `again` was given."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self._again: Callable[[], None] = _nothing
         loop = asyncio.get_running_loop()
+        self.signalled: asyncio.Future[None] = loop.create_future()
+        self._again: Callable[[], None] = _nothing
         for name in ("SIGTERM", "SIGINT"):
             number = getattr(signal, name)
             if sys.platform == "win32":
@@ -106,17 +107,15 @@ class Stop:
             else:
                 loop.add_signal_handler(number, self._on_signal)
 
-    async def wait(self) -> None:
-        await self._event.wait()
-
     def again(self, hurry: Callable[[], None]) -> None:
         """`hurry` is called when the user does not want to wait."""
         self._again = hurry
 
     def _on_signal(self) -> None:
-        if self._event.is_set():
+        if self.signalled.done():
             self._again()
-        self._event.set()
+        else:
+            self.signalled.set_result(None)
 
 
 class Reload:

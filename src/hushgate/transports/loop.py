@@ -8,9 +8,18 @@ import importlib.util
 import os
 import sys
 
+from hushgate.transports.resolve import Resolver
+
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A new loop: uvloop's, else the selector loop, which every platform's `add_reader` needs."""
+    """A new loop: uvloop's, else the selector loop, which every platform's `add_reader` needs. It looks names up as
+    `resolve.py` says; uvloop's own `create_connection` does not ask it."""
+    loop = _new_loop()
+    vars(loop)["getaddrinfo"] = Resolver(loop).getaddrinfo
+    return loop
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
     if os.environ.get("HUSHGATE_LOOP") != "asyncio" and sys.platform != "win32":
         try:
             import uvloop
