@@ -11,6 +11,7 @@ from tests.e2e import node
 from tests.e2e.access import Laptop
 from tests.e2e.hushgate import ENVIRON, Tunnel, command
 from tests.e2e.mcp_rig import FIXTURES, Rig, start_fixtures
+from tests.e2e.nginx import Nginx
 from tests.e2e.ollama import EMBEDDER, MODEL, Ollama
 from tests.e2e.programs import Programs, free_port, programs_in, run
 from tests.e2e.test_mcp_names import python_sdk, typescript_sdk
@@ -22,6 +23,23 @@ HTTP = 'type = "http"\n'
 KEYED = f'type = "http"\nkeys = ["{KEY}"]\npark = "1s"\n'
 FOREIGN = 'type = "http"\nhost_header = "home.example.org"'
 """Lines at home with which its service is called by a name that it does not know."""
+
+
+NGINX = """
+events {{}}
+http {{
+    access_log off;
+    server {{
+        listen 127.0.0.1:{port};
+        location /mcp/ {{
+            proxy_http_version 1.1;
+            proxy_buffering off;
+            proxy_pass http://127.0.0.1:{door}/old/;
+        }}
+    }}
+}}
+"""
+"""Takes one prefix off and puts another one on."""
 
 
 class Said(NamedTuple):
@@ -138,15 +156,23 @@ def test_mcp_servers_at_a_wrong_path(programs: Programs) -> None:
 
 
 def test_an_old_mcp_server_below_a_path(programs: Programs) -> None:
-    """It sends calls to an address that is not there (docs/out-of-scope.md)."""
-    port = started(programs, "sse")
+    """Hushgate puts its prefix into the address that such a server names for calls, an nginx in front does not."""
     lines = {"old": 'type = "http"\npath = "/old"'}
     tunnel = Tunnel(
-        programs, {"old": ("127.0.0.1", port)}, private={"old"}, server_lines=lines, client_lines={"old": HTTP}
+        programs,
+        {"old": ("127.0.0.1", started(programs, "sse"))},
+        private={"old"},
+        server_lines=lines,
+        client_lines={"old": HTTP},
     ).start()
     tunnel.client.wait_log("client: connected ")
     said = doctor("mcp", f"http://127.0.0.1:{tunnel.door}/old/sse")
-    assert said[:2] == ("endpoint", 1) and "needs a hostname or a port" in said.text
+    assert said.code == 0 and "era: revision 2024-11-05" in said.text
+    port = free_port()
+    nginx = Nginx(programs.directory, programs.start, NGINX.format(port=port, door=tunnel.door))
+    nginx.program.wait_listening(("127.0.0.1", port))
+    said = doctor("mcp", f"http://127.0.0.1:{port}/mcp/sse")
+    assert said[:2] == ("endpoint", 1) and "/old/message" in said.text
 
 
 def test_mcp_servers_that_do_not_know_their_name_or_are_down(programs: Programs) -> None:

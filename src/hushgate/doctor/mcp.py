@@ -104,8 +104,8 @@ def _old(place: Place, endpoint: Endpoint, report: Report) -> None:
     if endpoint.status not in (200, 202):
         raise Fault(
             "endpoint",
-            f"calls are to go to {endpoint.path}, where they are answered with status {endpoint.status}; "
-            "a server of this transport needs a hostname or a port, not a path",
+            f"the server sends calls to {endpoint.path}, where they are answered with status {endpoint.status}; what "
+            "stands in front of it changes paths, and has to change this one too",
         )
 
 
