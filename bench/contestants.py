@@ -4,6 +4,7 @@ Both tunnels get the same two services, the same loopback, the same certificate,
 everything else. rathole's client speaks `websocket` in both; its TLS is OpenSSL's, limited to 1.2 by its own choice.
 """
 
+import os
 import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,8 @@ Scheme = Literal["ws", "wss"]
 
 RATHOLE_ADVICE = "cargo install rathole --version 0.5.0"
 
-_SOURCE = Path(__file__).parent.parent / "src"
+SOURCE = Path(os.environ.get("HUSHGATE_SOURCE") or Path(__file__).parent.parent / "src")
+"""Where this build is: in the checkout, or compiled by scripts/bench."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _hushgate(scheme: Scheme, door: int, public: Ports, home: Ports, files: Cert
         client_file=f"[client]\n{remote}{client_services}",
         laptop=[*command, "connect", "http", "--stdio", "--file"],
         laptop_file=f'[access]\n{remote}[access.services.http]\nkey = "{key}"\n',
-        environ={"PYTHONPATH": str(_SOURCE)},
+        environ={"PYTHONPATH": str(SOURCE)},
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.certificate import CertificateFiles, make_certificate
-from bench.contestants import Running, find_rathole, tunnel
+from bench.contestants import SOURCE, Running, find_rathole, tunnel
 from bench.loads import LOADS, Load
 from bench.programs import BenchError, find, raise_descriptor_limit
 from bench.report import DIRECT, PRODUCT, RIVAL, Results, render, to_json
@@ -131,16 +131,17 @@ def facts(options: Options) -> dict[str, str]:
         "print('uvloop ' + m.version('uvloop') if kind == 'uvloop' else 'asyncio')\n"
         "print('aiofastnet ' + m.version('aiofastnet') if l.fast_sockets() else 'the event loop')\n"
         "print(ssl.OPENSSL_VERSION)\n"
+        "import hushgate.protocol.outbox as o; print('Python' if o.__file__.endswith('.py') else 'compiled by mypyc')\n"
     )
-    source = Path(__file__).parent.parent / "src"
     shown = subprocess.run(
-        [sys.executable, "-c", probe], env={**os.environ, "PYTHONPATH": str(source)}, capture_output=True, text=True
+        [sys.executable, "-c", probe], env={**os.environ, "PYTHONPATH": str(SOURCE)}, capture_output=True, text=True
     )
     if shown.returncode:
         raise BenchError(f"this build does not start: {shown.stderr.strip().splitlines()[-1]}")
-    loop, sockets, tls = shown.stdout.splitlines()
+    loop, sockets, tls, path = shown.stdout.splitlines()
     known = {
         "python": f"{platform.python_version()}, {Path(sys.executable).resolve()}, a call in {interpreter():.0f} ns",
+        "data path": path,
         "event loop": loop,
         "sockets": sockets,
         "TLS library": tls,

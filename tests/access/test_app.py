@@ -8,7 +8,6 @@ import pytest
 from hushgate.access.app import Access, Impatient
 from hushgate.config.model import AccessService, Address
 from hushgate.errors import AuthError, ConfigError, SystemFault, UnreachableError
-from hushgate.log import Seldom, logger
 from hushgate.protocol.frames import Open
 from tests.aio import run
 from tests.laptops import access_config, laptop
@@ -60,19 +59,6 @@ def test_who_comes_while_the_link_is_away_is_in_a_hurry_and_then_let_go() -> Non
             reader, writer = await one.visit()
             assert await ending(reader) == "closed"
             await leave(writer)
-
-    run(main())
-
-
-def test_why_a_visitor_was_turned_away_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hushgate.access.app._seldom", Seldom(logger("access")))
-
-    async def main() -> None:
-        async with tunnel(replace(QUICK, visitor_wait=0.1), up=False) as made, laptop(made) as one:
-            reader, writer = await one.visit()
-            assert await ending(reader) == "reset"
-            await leave(writer)
-            assert made.lines("stream reset", "echo", "away", "home is away and did not come back in time")
 
     run(main())
 

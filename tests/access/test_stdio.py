@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hushgate.access.stdio import Stdio
-from hushgate.link.link import finish_all
+from hushgate.link.finish import finish_all
 from hushgate.protocol.frames import Code, Open
 from hushgate.protocol.stream import Stream
 from hushgate.transports.memory import memory_pair

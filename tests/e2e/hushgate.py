@@ -1,5 +1,6 @@
 """The product as its users run it: `hushgate server FILE` and `hushgate client FILE`, real files, real ports."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,9 @@ from tests.e2e import certificates
 from tests.e2e.programs import Address, Program, Programs, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRON = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONUNBUFFERED": "1"}
+SOURCE = Path(os.environ.get("HUSHGATE_SOURCE") or ROOT / "src")
+"""What is tested: the checkout, or what scripts/test compiled."""
+ENVIRON = {"PYTHONPATH": f"{SOURCE}:{ROOT}", "PYTHONUNBUFFERED": "1"}
 Start = Callable[[str, Sequence[str | Path], Mapping[str, str]], Program]
 
 

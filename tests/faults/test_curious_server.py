@@ -29,7 +29,7 @@ TEXT = b"a line that nobody in between may read"
 @pytest.fixture(autouse=True)
 def talkative(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test hears what is said once in ten seconds."""
-    monkeypatch.setattr("hushgate.access.app._seldom", Seldom(logger("access")))
+    monkeypatch.setattr("hushgate.link.telling._seldom", Seldom(logger("access")))
     monkeypatch.setattr("hushgate.link.sealing._log", Seldom(logger("e2e")))
 
 

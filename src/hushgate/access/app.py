@@ -6,12 +6,12 @@ from typing import Final
 from hushgate.access.keys import derive, derive_e2e
 from hushgate.config.model import AccessConfig, AccessService, Limits, Loaded
 from hushgate.errors import SystemFault
-from hushgate.link.endpoint import SocketEndpoint
 from hushgate.link.lobby import Lobby
 from hushgate.link.port import Port
 from hushgate.link.readiness import readiness, release
 from hushgate.link.routes import Route
-from hushgate.log import Seldom, logger
+from hushgate.link.telling import TellingEndpoint
+from hushgate.log import logger
 from hushgate.ops.program import run as run_program
 from hushgate.ops.program import serve, until_stopped
 from hushgate.protocol.frames import Code
@@ -21,7 +21,6 @@ from hushgate.uplink.succession import Succession
 from hushgate.uplink.uplink import Uplink
 
 _log = logger("access")
-_seldom = Seldom(_log)
 _LIMITS: Final = Limits(visitors_waiting_address=Limits().visitors_waiting)
 """Everybody comes from this machine."""
 
@@ -96,7 +95,7 @@ class Access:
             self._readiness,
             nodelay=service.nodelay,
             e2e_key=derive_e2e(service),
-            join=_Endpoint,
+            join=TellingEndpoint,
         )
         _log.info("local port", service=service.name, address=port.address)
 
@@ -124,17 +123,6 @@ class Access:
             port.close()
         for lobby in self.lobbies.values():
             lobby.close()
-
-
-class _Endpoint(SocketEndpoint):
-    """Says in the log why a visitor was turned away, whom nothing but a reset reaches."""
-
-    __slots__ = ()
-
-    def reset(self, code: Code, text: str) -> None:
-        if code is not Code.DONE:
-            _seldom.warning("stream reset", service=self._stream.what.service, code=code.name.lower(), reason=text)
-        super().reset(code, text)
 
 
 def _offered(config: AccessConfig) -> dict[str, AccessService]:

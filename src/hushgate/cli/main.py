@@ -6,6 +6,7 @@ Importing this module must stay cheap (`hushgate token new` runs in scripts): co
 import difflib
 import errno
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,30 @@ cli = Commands(
     commands={str(command.name): command for command in COMMANDS},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-click.version_option(__version__, "-V", "--version", prog_name="hushgate", message="%(prog)s %(version)s")(cli)
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        click.echo(f"hushgate {__version__}{' (compiled)' if _compiled() else ''}")
+        ctx.exit()
+
+
+def _compiled() -> bool:
+    """Whether the data path was compiled when this was built (docs/why/compiled.md)."""
+    found = find_spec("hushgate.protocol.outbox")
+    return found is not None and not str(found.origin).endswith(".py")
+
+
+cli.params.append(
+    click.Option(
+        ["-V", "--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_version,
+        help="Show the version and exit.",
+    )
+)
 
 
 def main(args: Sequence[str] | None = None) -> int:

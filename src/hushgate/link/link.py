@@ -10,12 +10,11 @@ Reading never waits: not for a slow stream (credit bounds its backlog) and not f
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from hushgate.protocol.frames import Code
 from hushgate.protocol.mux import Mux
 from hushgate.transports.base import Message, Pipe
-from hushgate.transports.closing import close_all
 
 _BATCH = 4
 """Messages for one write: 256 KiB fill the pipe's buffer and leave the loop to others."""
@@ -207,14 +206,6 @@ class Link:
         mux.outbox.wake = _nothing
         mux.detach()
         return True
-
-
-async def finish_all(links: Iterable[Link]) -> None:
-    """Finishes links whose muxes are closed, and closes their pipes (transports.closing)."""
-    finishing = list(links)
-    for link in finishing:
-        link.finish()
-    await close_all(link.pipe for link in finishing)
 
 
 def _nothing() -> None:

@@ -10,7 +10,7 @@ to the endpoint at once; what it does not take waits in `backlog`, and credit fo
 
 from collections.abc import Sized
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hushgate.errors import LocalProtocolError
 from hushgate.protocol.frames import Buffer, Code, Open
@@ -258,10 +258,17 @@ class _Nowhere:
     def data(self, view: memoryview) -> int:
         return 0
 
-    def finish(self, *_: Any) -> None:
+    def finish(self) -> None:
         pass
 
-    reset = opened = datagram = finish
+    def reset(self, code: Code, text: str) -> None:
+        pass
+
+    def opened(self) -> None:
+        pass
+
+    def datagram(self, view: memoryview) -> None:
+        pass
 
 
 NOWHERE: Final = _Nowhere()

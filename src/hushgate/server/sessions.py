@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from hushgate.config.model import Limits
 from hushgate.guard.keyring import Keyring
 from hushgate.link.budget import unread
-from hushgate.link.link import Link, finish_all
+from hushgate.link.finish import finish_all
+from hushgate.link.link import Link
 from hushgate.log import logger
 from hushgate.protocol import frames
 from hushgate.protocol.frames import Code, GoAway, Mode, Type

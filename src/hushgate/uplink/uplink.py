@@ -19,7 +19,8 @@ from typing import Any, Final, Protocol
 from hushgate.config.model import UplinkConfig
 from hushgate.errors import AuthError, LocalProtocolError, ProtocolError, UnreachableError, UserError
 from hushgate.link.budget import limited_mux, unread
-from hushgate.link.link import Link, finish_all
+from hushgate.link.finish import finish_all
+from hushgate.link.link import Link
 from hushgate.log import Log
 from hushgate.protocol import frames
 from hushgate.protocol.credit import Buffered
