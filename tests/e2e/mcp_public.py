@@ -16,17 +16,16 @@ RULES = f'type = "http"\ntls = true\nprofile = "mcp"\nkeys = ["{KEY}"]\n'
 
 @dataclass
 class Public:
-    """`remote`: where home dials when not straight to the door; lines of the service at the server in `rules`."""
+    """`port` is the MCP server's own."""
 
     programs: Programs
-    rules: str = ""
     port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
         self.tunnel = Tunnel(
             self.programs,
             {"mcp": ("127.0.0.1", self.port)},
-            server_lines={"mcp": RULES + self.rules},
+            server_lines={"mcp": RULES},
             client_lines={"mcp": 'type = "http"'},
         ).use_tls()
 
