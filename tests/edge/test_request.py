@@ -1,5 +1,7 @@
 """A request's bytes before anybody knows what they say."""
 
+import tracemalloc
+
 import pytest
 
 from hushgate.edge.parser import BadMessage
@@ -44,3 +46,13 @@ def test_a_body_is_gathered_without_its_framing() -> None:
     assert body.gather(b"1\r\na\r\n") == 6
     assert body.gather(b"1\r\nb\r\n0\r\n\r\nrest") == 11
     assert (body.done, body.size, body.gathered(), body.gathered()) == (True, 2, b"ab", b"")
+
+
+def test_a_body_of_tiny_chunks_takes_little_more_than_its_bytes() -> None:
+    data, body = b"2\r\nab\r\n" * 1000, RequestBody(None)
+    tracemalloc.start()
+    for _ in range(100):
+        body.gather(data)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert body.size == 200_000 and kept < 2 * body.size
