@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hushgate.config.load import examine
-from hushgate.config.model import Http, ServerConfig
+from hushgate.config.model import Http, Quota, ServerConfig
 
 HEAD = '[server]\nbind_addr = "127.0.0.1:8443"\n'
 TOKEN = "0123456789abcdef" * 4
@@ -39,6 +39,8 @@ def test_values(tmp_path: Path) -> None:
     lines = 'hostname = "Ollama.Example.org."\npath = "/a/b/"\npark = 0\nhead_timeout = "5s"\nbody_timeout = 6'
     assert http(tmp_path, lines) == Http(("ollama.example.org",), "/a/b", park=0.0, head=5.0, body=6.0)
     assert http(tmp_path, 'hostname = ["a", "b", "a"]') == Http(("a", "b"))
+    each = 'hostname = "a"\nper_minute = 5\neach_address = true'
+    assert http(tmp_path, each) == Http(("a",), quota=Quota(per_minute=5), each_address=True)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,14 @@ def test_values(tmp_path: Path) -> None:
         ('path = "/"', 'path: must be a path such as "/ollama", of letters, digits and . _ ~ -'),
         ('path = "/a/../b"', 'path: must be a path such as "/ollama", of letters, digits and . _ ~ -'),
         ('path = "/a b"', 'path: must be a path such as "/ollama", of letters, digits and . _ ~ -'),
+        (
+            "each_address = true",
+            "each_address: needs a limit: add per_minute, concurrent or streams, or remove it",
+        ),
+        (
+            f'keys = ["{TOKEN[::-1]}"]\nper_minute = 5\neach_address = true',
+            "each_address: is for visitors without a key, and there are keys; remove one of the two",
+        ),
         ("body_timeout = 0", 'body_timeout: must be longer than nothing, for example "60s"'),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from hushgate.config.model import Quota
-from hushgate.guard.quota import Turnstile
+from hushgate.guard.quota import Turnstile, whose
 
 
 def test_without_limits_everybody_goes_on() -> None:
@@ -56,3 +56,31 @@ def test_a_quota_that_changes_holds_for_those_who_wait() -> None:
     assert turnstile.leave() == ["b", "c", "d"]
     turnstile.quota = Quota(concurrent=1, queue=9)
     assert [turnstile.leave() for _ in range(3)] == [[], [], ["e"]]
+
+
+def test_idle_is_who_stands_as_at_the_beginning() -> None:
+    turnstile: Turnstile[str] = Turnstile(Quota(per_minute=60, concurrent=1, queue=1), 0.0)
+    assert turnstile.idle(0.0)
+    turnstile.charge(0.0)
+    assert (turnstile.idle(0.9), turnstile.idle(1.0)) == (False, True)
+    assert [turnstile.enter(name) for name in "ab"] == ["go", "wait"]
+    turnstile.leave()
+    assert not turnstile.idle(9.0)
+    turnstile.leave()
+    assert turnstile.idle(9.0) and turnstile.open_stream() and not turnstile.idle(9.0)
+
+
+@pytest.mark.parametrize(
+    ("address", "who"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("unknown", ""),
+        ("", ""),
+    ],
+)
+def test_whose_an_address_is(address: str, who: str) -> None:
+    assert whose(address) == who

@@ -197,6 +197,19 @@ def test_so_many_a_minute() -> None:
     assert scene.say(ask(bearer(KEY)))
 
 
+def test_without_a_key_each_address_may_have_limits_of_its_own() -> None:
+    rig = Rig(Http(quota=Quota(per_minute=1), each_address=True))
+    first, second = Peer("192.0.2.7"), Peer("192.0.2.8")
+    assert rig.scene(first).say(ask())
+    status, _, body = answer(rig.scene(first), ask())
+    assert status == 429 and "more than 1 requests a minute from one address" in body["error"]
+    assert rig.scene(second).say(ask()), "another address has its own minute"
+    proxy = Peer("127.0.0.1", trusted=True)
+    assert answer(rig.scene(proxy), ask("X-Real-IP: 192.0.2.8"))[0] == 429, "it is whom our own proxy names"
+    laptop = Peer("192.0.2.8", proved=True)
+    assert rig.scene(laptop).say(ask()), "laptops are none of them"
+
+
 def test_some_at_a_time_and_the_rest_in_their_order() -> None:
     rig = Rig(Http(quota=Quota(concurrent=1, queue=2)))
     first, second, third, fourth = (rig.scene() for _ in range(4))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from hushgate.config.model import Quota
-from hushgate.server.turns import Turn, Turns
+from hushgate.server.turns import Turn, Turns, by_address
 
 
 class Desk:
@@ -72,3 +72,16 @@ def test_labels_that_are_gone_are_forgotten_and_limits_follow() -> None:
     assert unlimited is not None and unlimited.calls == 2, "those who are under way are still counted"
     desk.turns.keep(())
     assert desk.turns.of("key", Quota()) is None
+
+
+def test_addresses_are_forgotten_when_they_stop_nobody() -> None:
+    desk = Desk()
+    quota = Quota(per_minute=60)
+    for number in range(5000):
+        turnstile = desk.turns.of(by_address(f"192.0.{number // 250}.{number % 250}"), quota)
+        assert turnstile is not None and turnstile.charge(desk.time) == 0
+        desk.time += 0.001
+    assert len(desk.turns._turnstiles) < 2200, "a second of a thousand, and what is swept next"
+    last = desk.turns.of(by_address("192.0.19.249"), quota)
+    desk.turns.keep(["key"])
+    assert desk.turns.of(by_address("192.0.19.249"), quota) is last, "a reload does not forget them"

@@ -27,6 +27,7 @@ AT_SERVER: Final = (
     "queue",
     "streams",
     "max_body",
+    "each_address",
     "allowed_origins",
     "forward_authorization",
     "audit",
@@ -52,6 +53,7 @@ def read_http(table: Table, kind: str, tokens: Tokens) -> Http | None:
         rules=read_profile(table, kind),
         keys=read_keys(table, tokens, quota),
         quota=quota,
+        each_address=_each_address(table, quota),
         origins=tuple(table.value("allowed_origins", _origins, [])),
         forward_authorization=table.value("forward_authorization", values.boolean, default.forward_authorization),
         audit=table.value("audit", values.boolean, default.audit),
@@ -82,6 +84,15 @@ def no_two_alike(services: dict[str, ServerService], tables: dict[str, Table]) -
                 where = f"{hostname}{service.http.path}"
                 key = "hostname" if hostname else "path"
                 tables[name].problem(key, f"{where} is that of the service {other}; choose another")
+
+
+def _each_address(table: Table, quota: Quota) -> bool:
+    each = table.value("each_address", values.boolean, False)
+    if each and "keys" in table:
+        table.problem("each_address", "is for visitors without a key, and there are keys; remove one of the two")
+    elif each and quota == Quota(body=quota.body):
+        table.problem("each_address", "needs a limit: add per_minute, concurrent or streams, or remove it")
+    return each
 
 
 def _hostnames(table: Table) -> tuple[str, ...]:

@@ -204,7 +204,8 @@ class Http:
     """What a service of HTTP has besides. `hostnames`: names under which it is served, on the door as well when it has
     no path; `path`: the prefix under which it is served on the door, without a slash at its end. `park`: how long a
     request waits for home; then come how long a visitor may take for a head, between two reads of a body, between
-    two requests. `keys` empty: everybody may ask; `quota` is for those who need no key. `origins`: pages of other
+    two requests. `keys` empty: everybody may ask; `quota` is for those who need no key, all together or, with
+    `each_address`, those of one address. `origins`: pages of other
     origins that may ask. `forward_authorization`: home sees an Authorization that was not our key. `audit`: each
     request is logged."""
 
@@ -217,6 +218,7 @@ class Http:
     rules: HttpRules | None = None
     keys: tuple[HttpKey, ...] = ()
     quota: Quota = Quota()
+    each_address: bool = False
     origins: tuple[str, ...] = ()
     forward_authorization: bool = False
     audit: bool = True

@@ -1,10 +1,12 @@
-"""How much is asked of one service with one key: requests a minute, requests at a time, and who waits for a turn.
+"""How much is asked of one service with one key, or from one address: requests a minute, requests at a time, and who
+waits for a turn.
 
 Short calls and long-lived streams (an MCP client holds one open for as long as it lives) are counted apart, so that
 open streams do not use up the calls. Decides only; the caller holds those who wait and lets them go on.
 """
 
 from collections.abc import Hashable
+from ipaddress import ip_address, ip_network
 from typing import Final, Generic, Literal, TypeVar
 
 from hushgate.config.model import Quota
@@ -74,5 +76,23 @@ class Turnstile(Generic[W]):
     def close_stream(self) -> None:
         self.streams -= 1
 
+    def idle(self, now: float) -> bool:
+        """Whether it would be the same if it were made now."""
+        rate = self.quota.per_minute or 0
+        full = self._tokens + (now - self._filled_at) * rate / MINUTE >= rate
+        return full and not (self.calls or self.streams or self._waiting)
+
     def _room(self) -> bool:
         return self.quota.concurrent is None or self.calls < self.quota.concurrent
+
+
+def whose(address: str) -> str:
+    """Who is taken for one visitor: an IPv4 address, or an IPv6 network of 64 bits, since everybody has one to choose
+    addresses from (RFC 6177). What is no address is nobody's: ""."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if found.version == 4:
+        return str(found)
+    return str(found.ipv4_mapped or ip_network((found, 64), strict=False))

@@ -22,7 +22,7 @@ from hushgate.edge.profile import ALLOWED, Allow, Deny, Dialect, Meter, NeedBody
 from hushgate.edge.refusals import Answer, refuse
 from hushgate.guard.httpkeys import HttpKeys, in_api_key, in_authorization
 from hushgate.log import Log
-from hushgate.server.turns import Turn, Turns
+from hushgate.server.turns import Turn, Turns, by_address
 
 _AUTHORIZATION: Final = b"authorization"
 _API_KEY: Final = b"x-api-key"
@@ -46,6 +46,7 @@ class Gatekeeper(Rules):
         self._admins = frozenset(key.label for key in http.keys if key.admin)
         self._origins = Origins(frozenset(http.origins))
         self._quota = http.quota
+        self._each_address = http.each_address
         self._forward_authorization = http.forward_authorization
         self._turns = turns
         self._log = log
@@ -125,7 +126,10 @@ class Gatekeeper(Rules):
         exchange.body.most = quota.body
         if quota.body is not None and (exchange.request.length or 0) > quota.body:
             return Deny(413, "body", f"the request's body is longer than {quota.body} bytes")
-        turnstile = self._turns.of(exchange.key, quota)
+        label = exchange.key
+        if self._each_address and not label:
+            label = by_address(exchange.peer.visitor(exchange.request))
+        turnstile = self._turns.of(label, quota)
         if turnstile is None:
             return None
         if wait := turnstile.charge(self._turns.now()):
@@ -147,7 +151,8 @@ class Gatekeeper(Rules):
         return speaks_mcp and found.get(b"mcp-method") == [b"subscriptions/listen"]
 
     def _too_many(self, exchange: Exchange, what: str, again: int = _AGAIN) -> Answer:
-        deny = Deny(429, "rate_limit_exceeded", f"{self.service} takes no {what} with this key; try again later")
+        whose = "from one address" if self._each_address and not exchange.key else "with this key"
+        deny = Deny(429, "rate_limit_exceeded", f"{self.service} takes no {what} {whose}; try again later")
         return self._plainly(exchange, deny, [(b"Retry-After", b"%d" % max(1, again))])
 
     def _plainly(self, exchange: Exchange, deny: Deny, headers: Headers) -> Answer:

@@ -4,17 +4,19 @@ from collections.abc import Callable, Collection
 from enum import Enum
 
 from hushgate.config.model import Quota
-from hushgate.guard.quota import Turnstile
+from hushgate.guard.quota import Turnstile, whose
 
 
 class Turns:
-    """The turnstiles of one service, by label. `now` gives monotonic seconds; `soon` calls something when the present
-    call is over: whoever's turn has come may be anybody, and must not run in the middle of another's end."""
+    """The turnstiles of one service, by label or `by_address`. `now` gives monotonic seconds; `soon` calls something
+    when the present call is over: whoever's turn has come may be anybody, and must not run in the middle of another's
+    end."""
 
     def __init__(self, now: Callable[[], float], soon: Callable[[Callable[[], None]], object]) -> None:
         self.now = now
         self.soon = soon
         self._turnstiles: dict[str, Turnstile[Turn]] = {}
+        self._sweep_at = _MANY
 
     def of(self, label: str, quota: Quota) -> "Turnstile[Turn] | None":
         """The turnstile for the keys of a label, with this quota from now on; None when it never stops anybody."""
@@ -22,18 +24,35 @@ class Turns:
         if turnstile is None:
             if quota in (_FREE, Quota(body=quota.body)):
                 return None
+            if len(self._turnstiles) >= self._sweep_at:
+                self._sweep()
             turnstile = self._turnstiles[label] = Turnstile(quota, self.now())
         elif turnstile.quota != quota:
             turnstile.quota = quota
         return turnstile
 
     def keep(self, labels: Collection[str]) -> None:
-        """There are no other labels any more."""
+        """There are no other labels any more; addresses come and go."""
         for label in self._turnstiles.keys() - set(labels):
-            del self._turnstiles[label]
+            if not label.startswith(_ADDRESS):
+                del self._turnstiles[label]
+
+    def _sweep(self) -> None:
+        """Forgets those that stop nobody now, so that many addresses cost memory for a minute only."""
+        now = self.now()
+        self._turnstiles = {label: one for label, one in self._turnstiles.items() if not one.idle(now)}
+        self._sweep_at = max(_MANY, 2 * len(self._turnstiles))
 
 
 _FREE = Quota()
+_MANY = 1000
+_ADDRESS = "@"
+"""No label begins with it."""
+
+
+def by_address(address: str) -> str:
+    """What stands for the label of visitors without a key who come from there."""
+    return _ADDRESS + whose(address)
 
 
 class _At(Enum):
