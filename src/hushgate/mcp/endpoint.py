@@ -42,8 +42,7 @@ class Endpoint:
         self._handler = handler
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=REQUEST_HEAD_MAX)
         self._request: h11.Request | None = None
-        self._body: list[bytes] = []
-        self._size = 0
+        self._body = bytearray()
         self._reply: _Reply | None = None
         self._inside = False
 
@@ -107,16 +106,15 @@ class Endpoint:
             self._answer(error.error_status_hint, "the request cannot be read")
             return False
         if isinstance(event, h11.Request):
-            self._request, self._size = event, 0
+            self._request = event
             self._body.clear()
             if self._http.they_are_waiting_for_100_continue:
                 self.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
         elif isinstance(event, h11.Data):
-            self._size += len(event.data)
-            if self._size > BODY_MAX:
+            self._body += event.data
+            if len(self._body) > BODY_MAX:
                 self._answer(413, f"the body is longer than {BODY_MAX} bytes")
                 return False
-            self._body.append(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage):
             self._handle()
         else:
@@ -126,9 +124,9 @@ class Endpoint:
     def _handle(self) -> None:
         request = self._request
         assert request is not None, "a message has a head"
-        head = RequestHead(request.method, request.target, list(request.headers.raw_items()), 1, self._size)
+        head = RequestHead(request.method, request.target, list(request.headers.raw_items()), 1, len(self._body))
         reply = self._reply = _Reply(self)
-        self._handler.handle(head, b"".join(self._body), reply)
+        self._handler.handle(head, bytes(self._body), reply)
 
     def _answer(self, status: int, text: str) -> None:
         """Refuses what is not read any further."""
