@@ -227,6 +227,16 @@ def test_an_idle_connection_that_home_ends_just_then_ends_the_visitors() -> None
     assert scene.lose(None) == b"" and scene.visitor.end == "broken off"
 
 
+def test_what_no_library_sends_again_is_answered_even_then() -> None:
+    scene = Scene()
+    scene.say(GET)
+    scene.answer(OK)
+    scene.say(POST + b"hello")
+    got = scene.lose(None)
+    assert got.startswith(b"HTTP/1.1 502") and b"ollama: home's service ended" in got
+    assert scene.visitor.end == ""
+
+
 def test_a_request_waits_for_home_and_its_body_unread() -> None:
     scene = Scene()
     scene.home.up = False

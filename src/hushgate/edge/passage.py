@@ -5,6 +5,7 @@ response (WAIT), which may begin earlier; or both ends pass bytes as they please
 """
 
 from math import inf
+from typing import Final
 
 from hushgate.edge.exchange import Exchange
 from hushgate.edge.heads import ResponseHead
@@ -14,6 +15,9 @@ from hushgate.edge.response import ResponseRelay
 from hushgate.edge.rewrite import Mapping, request_bytes
 from hushgate.edge.sides import Failure
 from hushgate.edge.stage import Connection, State
+
+_SENT_AGAIN: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
+"""What HTTP libraries send again by themselves when an idle connection ends (RFC 9110 §9.2.2)."""
 
 
 class Passage:
@@ -138,7 +142,7 @@ class Passage:
         elif relay is not None and failure is None and relay.end():
             self._deliver(relay)
             self._finish(relay)
-        elif self._reused and failure in (None, Failure.BROKEN):
+        elif self._reused and failure in (None, Failure.BROKEN) and self.exchange.request.method in _SENT_AGAIN:
             # As if there were no gateway: the visitor's HTTP library knows that an idle connection may end.
             self._connection.end("home ended an idle connection")
         else:
