@@ -127,7 +127,7 @@ def test_much_both_ways_arrives_whole_and_whoever_is_slow_holds_the_other_back()
             ends.far.stream.drain()
             assert await asyncio.to_thread(read_all, from_us) == down
             await asyncio.to_thread(writing.join, 20)
-            await until(lambda: ends.over, "the end")
+            await until(lambda: ends.over and len(ends.far.got) >= len(up), "the end, at the far end as well")
             assert bytes(ends.far.got) == up
         os.close(from_us)
 
