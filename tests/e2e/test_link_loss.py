@@ -9,13 +9,13 @@ import pytest
 from tests.e2e import traffic
 from tests.e2e.carriage import SCHEMES, carry
 from tests.e2e.hushgate import Tunnel
-from tests.e2e.profile import sized
+from tests.e2e.profile import QUARTER, sized
 from tests.e2e.programs import Address, Programs, until
 from tests.e2e.relay import Relay
 
 MIB = 1024 * 1024
-CUTS = sized(20, 100)
-SIZE = sized(64, 1024) * MIB
+CUTS = sized(20, 100) // QUARTER
+SIZE = sized(64, 1024) * MIB // QUARTER
 """Bytes each way: CI's profile and the full one."""
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(sized(300, 3600))]
